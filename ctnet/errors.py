@@ -1,0 +1,40 @@
+"""Errors that a user can mend: one clear line that names the thing and the mend."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CtnetError(Exception):
+    """Base of all errors that ctnet raises on purpose; the command line prints it and exits with 2."""
+
+
+class ConfigError(CtnetError):
+    """An unknown name, key or value."""
+
+
+class DataError(CtnetError):
+    """A missing, unfinished or inconsistent data set or manifest."""
+
+
+class VideoError(CtnetError):
+    """A video that cannot be read; the message starts with its path."""
+
+
+class WeightsError(CtnetError):
+    """Weights that do not fit the network; nothing was loaded."""
+
+
+class TrainingError(CtnetError):
+    """Training that cannot go on (NaN loss, full disk, too many broken videos)."""
+
+
+class ResultError(CtnetError):
+    """A recorded result that is missing, damaged or would be overwritten."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """`unknown("model", "ctnet_resnet5", names)` -> an error that lists the near names."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=5, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return ConfigError(f"unknown {kind} '{name}'; {hint}")

@@ -1,0 +1,30 @@
+"""Where things live. Each folder can be moved with an environment variable."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _folder(variable: str, default: Path) -> Path:
+    return Path(os.environ.get(variable) or default).expanduser().absolute()
+
+
+def data_root() -> Path:
+    """Prepared data sets, one folder each (CTNET_DATA)."""
+    return _folder("CTNET_DATA", ROOT / "data" / "sets")
+
+
+def runs_root() -> Path:
+    """Checkpoints, logs and scores of runs (CTNET_RUNS)."""
+    return _folder("CTNET_RUNS", ROOT / "runs")
+
+
+def results_root() -> Path:
+    """Recorded results, one JSON file for each experiment (CTNET_RESULTS)."""
+    return _folder("CTNET_RESULTS", ROOT / "data" / "results")
+
+
+def paper_root() -> Path:
+    """The paper's tables as CSV."""
+    return ROOT / "data" / "paper"

@@ -1,0 +1,39 @@
+"""The test protocol as a value, printed with every number."""
+
+from dataclasses import dataclass
+
+from ctnet.errors import ConfigError
+
+SAMPLINGS = ("sparse", "dense", "uniform")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Frames x crops x clips @ size, in the order of the paper's tables (`8x3x2@256`, Table 3).
+
+    frames: per clip (T) · crops: spatial crops per clip · clips: temporal clips per video · size: side of the
+    square input in pixels · sampling: `sparse` (TSN segments), `dense` (64-frame window) or `uniform` (offsets
+    over the whole video, what the authors' release calls dense).
+    """
+
+    frames: int = 8
+    crops: int = 1
+    clips: int = 1
+    size: int = 256
+    sampling: str = "sparse"
+
+    def __post_init__(self):
+        if self.crops not in (1, 3):
+            raise ConfigError(f"protocol: crops must be 1 or 3, not {self.crops}")
+        if min(self.frames, self.clips, self.size) < 1:
+            raise ConfigError(f"protocol: frames, clips and size must be at least 1: {self}")
+        if self.sampling not in SAMPLINGS:
+            raise ConfigError(f"protocol: sampling must be one of {', '.join(SAMPLINGS)}, not '{self.sampling}'")
+
+    @property
+    def views(self) -> int:
+        """Forward passes per video; the cost of a video is views times the cost of a clip."""
+        return self.crops * self.clips
+
+    def __str__(self) -> str:
+        return f"{self.frames}x{self.crops}x{self.clips}@{self.size}"
