@@ -1,0 +1,31 @@
+"""A reproduction of CT-Net: Channel Tensorization Network for Video Classification (Li et al., ICLR 2021)."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# name -> module; imported on first use, so that `import ctnet` stays light
+_PUBLIC = {
+    "list_models": "ctnet.models.zoo",
+    "create_model": "ctnet.models.zoo",
+    "CTModule": "ctnet.models.ct_module",
+    "cost": "ctnet.complexity",
+    "load_released": "ctnet.models.weights",
+    "load_imagenet": "ctnet.models.weights",
+    "predict": "ctnet.evaluation",
+    "Protocol": "ctnet.protocol",
+    "Experiment": "ctnet.experiments",
+}
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'ctnet' has no attribute '{name}'")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)
