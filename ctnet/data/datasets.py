@@ -1,0 +1,192 @@
+"""A data set is a folder with dataset.json, a manifest for each split, and videos; an item is a clip of one of them."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ctnet.data import transforms
+from ctnet.data.sampling import sample
+from ctnet.data.video import read_frames
+from ctnet.errors import DataError, VideoError, unknown
+
+COLUMNS = ("path", "label", "start", "frames")
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """dataset.json. tiers, reverse, flip have one entry for each class, or are None."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: dict[str, int]
+    version: int = 0
+    scale: str | None = None
+    tiers: tuple[str, ...] | None = None
+    reverse: tuple[int | None, ...] | None = None
+    flip: tuple[int | None, ...] | None = None
+    classes_sha256: str | None = None
+    extra: dict = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "DataInfo":
+        """Reads <folder>/dataset.json; DataError where it is absent or says too little."""
+        path = Path(folder) / "dataset.json"
+        try:
+            facts = json.loads(path.read_text())
+        except OSError:
+            raise DataError(f"{path}: no such file; make the data set with: python -m ctnet data prepare") from None
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON ({error})") from None
+        for key in ("name", "classes", "splits"):
+            if not isinstance(facts, dict) or not facts.get(key):
+                raise DataError(f"{path}: '{key}' is missing or empty")
+        known = {key: facts.pop(key) for key in cls.__dataclass_fields__ if key in facts and key != "extra"}
+        for key in ("classes", "tiers", "reverse", "flip"):
+            if known.get(key) is not None:
+                known[key] = tuple(known[key])
+                if len(known[key]) != len(known["classes"]):
+                    raise DataError(f"{path}: '{key}' has {len(known[key])} entries for {len(known['classes'])} classes")
+        return cls(**known, extra=facts)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One split: for each clip its video, label, first frame in the video, and frame count."""
+
+    folder: Path
+    paths: np.ndarray  # of strings: one block of memory, which worker processes share
+    labels: np.ndarray
+    starts: np.ndarray
+    frames: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def path(self, index: int) -> Path:
+        """The video (or folder of images) of a clip; an absolute path in the manifest stays as it is."""
+        return self.folder / str(self.paths[index])
+
+    @classmethod
+    def read(cls, folder: str | Path, split: str, info: DataInfo) -> "Manifest":
+        """Reads <folder>/<split>.csv; DataError names the file, the line and the mend."""
+        folder = Path(folder)
+        if split not in info.splits:
+            raise unknown("split", split, info.splits)
+        table = folder / f"{split}.csv"
+        if not table.is_file():
+            raise DataError(f"{table}: no such file; make the data set again, or write it: columns {', '.join(COLUMNS)}")
+        paths, numbers = [], []
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+            if missing:
+                raise DataError(f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
+            for row in rows:
+                numbers.append(_numbers(row, f"{table}: line {rows.line_num}", len(info.classes)))
+                paths.append(row["path"])
+        if not paths:
+            raise DataError(f"{table}: no clips in it; a split needs at least one")
+        labels, starts, frames = np.array(numbers, dtype=np.int64).T
+        return cls(folder, np.array(paths), labels, starts, frames)
+
+
+def _numbers(row: dict, where: str, classes: int) -> tuple[int, int, int]:
+    if not row["path"]:
+        raise DataError(f"{where}: the path is empty")
+    try:
+        label, start, frames = (int(row[column]) for column in COLUMNS[1:])
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: label, start and frames must be whole numbers") from None
+    if not 0 <= label < classes:
+        raise DataError(f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}")
+    if start < 0 or frames < 1:
+        raise DataError(f"{where}: start must be at least 0 and frames at least 1, not {start} and {frames}")
+    return label, start, frames
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands in a training batch for a video that could not be read."""
+
+    reason: str
+
+
+class VideoDataset(Dataset):
+    """Clips of one split: training (C, T, H, W) or testing (views, C, T, H, W), uint8 RGB, with label and index.
+
+    frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing, clip after clip ·
+    short_side: what the shorter side is resized to before the crop in testing (default: size) · scales: of the
+    multi-scale crop in training · flip: mirror half of the training clips, labels by the set's map.
+    The random choices follow from (seed, epoch, index) only, so the number of workers does not change a clip.
+    A video that cannot be read is an `Unreadable` in training, which the loader drops and counts, and a VideoError in
+    testing: no other frame or video ever takes its place.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        split: str,
+        frames: int,
+        size: int,
+        train: bool,
+        clips: int = 1,
+        crops: int = 1,
+        sampling: str = "sparse",
+        seed: int = 0,
+        scales: Sequence[float] = (1.0,),
+        flip: bool = False,
+        short_side: int | None = None,
+    ):
+        self.info = DataInfo.read(folder)
+        self.manifest = Manifest.read(folder, split, self.info)
+        self.split, self.train, self.seed = split, train, seed
+        self.frames, self.size, self.clips, self.crops, self.sampling = frames, size, clips, crops, sampling
+        self.scales, self.flip, self.short_side = tuple(scales), flip, short_side or size
+        if self.short_side < size:
+            raise DataError(f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels")
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
+
+    @property
+    def epoch(self) -> int:
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the random draws of the next pass, in all worker processes."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def generator(self, index: int) -> torch.Generator:
+        """The source of all random choices for one item of this epoch."""
+        state = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(state) >> 1)
+
+    def __getitem__(self, index: int) -> "tuple[torch.Tensor, int, int] | Unreadable":
+        label = int(self.manifest.labels[index])
+        generator = self.generator(index) if self.train else None
+        total = int(self.manifest.frames[index])
+        places = sample(total, self.frames, 1 if self.train else self.clips, self.sampling, generator)
+        try:
+            read = read_frames(self.manifest.path(index), (places + int(self.manifest.starts[index])).flatten().tolist())
+        except VideoError as error:
+            if self.train:
+                return Unreadable(str(error))
+            raise
+        clip = read.permute(3, 0, 1, 2)
+        if self.train:
+            clip = transforms.multi_scale_crop(clip, self.size, self.scales, generator)
+            if self.flip:
+                clip, label = transforms.random_flip(clip, label, self.info.flip, generator)
+            return clip, label, index
+        clip = transforms.short_side(clip, self.short_side)
+        crops = transforms.three_crops if self.crops == 3 else transforms.center_crop
+        views = crops(clip, self.size).view(-1, 3, self.clips * self.frames, self.size, self.size)
+        views = views.unflatten(2, (self.clips, self.frames)).permute(2, 0, 1, 3, 4, 5).flatten(0, 1)
+        return views, label, index

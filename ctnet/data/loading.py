@@ -1,0 +1,92 @@
+"""Batches of clips, in an order that follows from (seed, epoch), on one process or many."""
+
+from typing import NamedTuple
+
+import torch
+from torch import distributed
+from torch.utils.data import DataLoader, DistributedSampler
+
+from ctnet.data.datasets import Unreadable, VideoDataset
+
+TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gives up
+
+
+class Batch(NamedTuple):
+    """clips: uint8 (N, C, T, H, W), in testing (N, views, C, T, H, W) · labels, indices: (N,) · skipped: a line for each
+    video that could not be read and is not among the N."""
+
+    clips: torch.Tensor
+    labels: torch.Tensor
+    indices: torch.Tensor
+    skipped: list[str]
+
+
+def stack(clips: list[torch.Tensor]) -> torch.Tensor:
+    """Stacks (..., C, T, H, W) into a batch whose memory is (..., T, H, W, C), as the videos were read: one plain copy."""
+    return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
+
+
+class Collate:
+    """Makes a Batch of items; it may be empty where every video of it is broken."""
+
+    def __init__(self, frames: int, size: int):
+        self.shape = (0, 3, frames, size, size)
+
+    def __call__(self, items: list) -> Batch:
+        read = [item for item in items if not isinstance(item, Unreadable)]
+        skipped = [item.reason for item in items if isinstance(item, Unreadable)]
+        clips = stack([item[0] for item in read]) if read else torch.empty(self.shape, dtype=torch.uint8)
+        labels, indices = (torch.tensor([item[k] for item in read], dtype=torch.int64) for k in (1, 2))
+        return Batch(clips, labels, indices, skipped)
+
+
+class EpochSampler(DistributedSampler):
+    """This process's share of the data set, in an order drawn from (seed, epoch).
+
+    `set_epoch` (Lightning calls it before each epoch) reaches the data set too. The number of processes is looked up when
+    the epoch starts, so a loader made before the processes were joined is right as well. As in torch's sampler, a
+    last round that does not fill every process repeats a few clips: evaluation counts each index once.
+    """
+
+    def __init__(self, dataset: VideoDataset, shuffle: bool, seed: int):
+        super().__init__(dataset, num_replicas=1, rank=0, shuffle=shuffle, seed=seed)
+        self._join()
+
+    def _join(self) -> None:
+        if distributed.is_available() and distributed.is_initialized():
+            self.num_replicas, self.rank = distributed.get_world_size(), distributed.get_rank()
+        self.num_samples = -(-len(self.dataset) // self.num_replicas)
+        self.total_size = self.num_samples * self.num_replicas
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self.dataset.set_epoch(epoch)
+
+    def __iter__(self):
+        self._join()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._join()
+        return super().__len__()
+
+
+def loader(
+    dataset: VideoDataset, batch_size: int, workers: int = 0, shuffle: bool | None = None, drop_last: bool = False
+) -> DataLoader:
+    """A DataLoader of `Batch`; call `loader.sampler.set_epoch(e)` before an epoch (Lightning does).
+
+    shuffle: as the data set is for training or not, unless given.
+    """
+    shuffle = dataset.train if shuffle is None else shuffle
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=EpochSampler(dataset, shuffle, dataset.seed),
+        num_workers=workers,
+        collate_fn=Collate(dataset.frames, dataset.size),
+        pin_memory=torch.cuda.is_available(),
+        drop_last=drop_last,
+        timeout=TIMEOUT if workers else 0,
+        persistent_workers=workers > 0,
+    )

@@ -1,0 +1,53 @@
+"""A clip of MotionPairs is a pure function of (version, split, seed, index) and of the size it is drawn at."""
+
+import numpy as np
+
+from ctnet.data.motionpairs import actions, scenes
+from ctnet.data.motionpairs.classes import APPEARANCE, CLASSES
+from ctnet.data.motionpairs.stage import Difficulty, Stage
+from ctnet.errors import unknown
+
+VERSION = 1
+SPLITS = ("train", "test")
+SCENES = (*scenes.STRICT, *actions.STATE_CHANGE, *actions.DYNAMICS, *scenes.APPEARANCE)
+PAIRED = len(CLASSES) - len(APPEARANCE)  # labels below are twins (2k, 2k + 1)
+
+
+def _seed(split: str, seed: int, index: int) -> tuple[int, int, int, int]:
+    """What a clip and its twin share: version, split, seed, and the index of the first of the two."""
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    label = index % len(CLASSES)
+    return VERSION, SPLITS.index(split), seed, index - (label % 2 if label < PAIRED else 0)
+
+
+def texture_seed(split: str, seed: int, index: int) -> int:
+    """Seeds all that is seen of a clip: even in the training split, odd in the test split, so none is in both."""
+    draw = np.random.SeedSequence((*_seed(split, seed, index), 1)).generate_state(1, np.uint64)[0]
+    return int(draw) // 2 * 2 + SPLITS.index(split)
+
+
+def pair(
+    split: str, seed: int, index: int, size: int = 48, frames: int = 16, difficulty: Difficulty | None = None
+) -> np.ndarray:
+    """Frames (T, H, W, 3), uint8, of the first of the two twins that `index` belongs to.
+
+    The label of clip `index` is `index % 44`; labels 2k and 2k + 1 (below 38) are twins.
+    """
+    first = _seed(split, seed, index)
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(first)))
+    look = np.random.Generator(np.random.SFC64(texture_seed(split, seed, index)))
+    stage = Stage(size, frames, rng, look, difficulty or Difficulty())
+    label = first[-1] % len(CLASSES)
+    SCENES[label // 2 if label < PAIRED else label - PAIRED // 2](stage)
+    stage.distract()
+    return stage.develop()
+
+
+def clip(
+    split: str, seed: int, index: int, size: int = 48, frames: int = 16, difficulty: Difficulty | None = None
+) -> tuple[np.ndarray, int]:
+    """Frames (T, H, W, 3), uint8, and the label of clip `index`; the second of two twins is the first, reversed."""
+    label = index % len(CLASSES)
+    drawn = pair(split, seed, index, size, frames, difficulty)
+    return (drawn[::-1] if label < PAIRED and label % 2 else drawn), label

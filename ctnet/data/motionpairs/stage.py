@@ -1,0 +1,147 @@
+"""What every scene of MotionPairs is drawn with: coordinates, textures, shapes, light, noise.
+
+Lengths are in image widths, times in [0, 1) of the clip, colours in [0, 1]. Arrays over the clip broadcast to
+(T, H, W): x is (T, 1, W), y is (T, H, 1), a quantity of time only is (T, 1, 1).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """How hard the set is. Motions are given over a whole clip, so that they do not depend on its frame count."""
+
+    noise: float = 0.04  # deviation of the sensor noise
+    shake: float = 0.01  # camera shake, image widths
+    clutter: float = 0.35  # contrast of the background behind objects
+    distractors: int = 2  # at most so many small things that drift about
+    waves: int = 3  # finest texture: periods per image width
+    pan: Range = (0.45, 0.85)  # image widths
+    spin: Range = (0.6, 1.1)  # turns
+    zoom: Range = (0.45, 0.9)  # periods of the log-polar texture
+    hue: Range = (0.7, 1.3)  # turns of the colour circle
+    drift: Range = (0.35, 0.65)  # image widths
+    pulse: Range = (0.8, 1.5)  # beats
+    belt: Range = (0.6, 1.1)  # image widths
+
+
+class Stage:
+    """One clip while it is drawn: `canvas` (T, H, W, 3) float32 in [0, 1].
+
+    rng draws motion, places and noise; look draws all that is seen (textures, colours), from a seed that the other split
+    never has. The camera shake is a sum of sines at uniform phases: stationary, and as likely backwards as forwards.
+    """
+
+    def __init__(self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty):
+        self.size, self.frames, self.rng, self.look, self.hard = size, frames, rng, look, hard
+        self.t = (np.arange(frames, dtype=np.float32) / frames)[:, None, None]
+        pixel = (np.arange(size, dtype=np.float32) + 0.5) / size
+        self.x = pixel[None, None, :] + self._shake()
+        self.y = pixel[None, :, None] + self._shake()
+        self.canvas = np.empty((frames, size, size, 3), np.float32)
+
+    def _shake(self) -> Array:
+        rate, phase = self.rng.uniform(1, 4, 2), self.rng.uniform(0, 2 * np.pi, 2)
+        waves = np.sin(2 * np.pi * rate * self.t + phase).sum(-1, keepdims=True)
+        return (self.hard.shake * waves).astype(np.float32)
+
+    # --- drawing numbers
+    def uniform(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def travel(self, span: Range) -> Array:
+        """A motion of uniform speed from a uniform phase: (T, 1, 1), growing by a draw of `span` over the clip."""
+        return self.uniform(0, 1) + self.t * self.uniform(*span)
+
+    def progress(self) -> Array:
+        """From 0 to 1, smoothly, after a pause and before another: (T, 1, 1)."""
+        start, end = self.uniform(0.0, 0.25), self.uniform(0.7, 0.95)
+        s = np.clip((self.t - start) / (end - start), 0, 1)
+        return s * s * (3 - 2 * s)
+
+    def color(self, low: float = 0.15, high: float = 0.95) -> Array:
+        return self.look.uniform(low, high, 3).astype(np.float32)
+
+    # --- textures: periodic in both directions, so that a shift wraps round without a seam
+    def waves(self, low: int, high: int) -> Array:
+        """A gray torus (R, R), mean 0, deviation 1: random waves of `low` to `high` periods a side."""
+        side = 128 if self.size <= 64 else 256 if self.size <= 128 else 512
+        k = np.arange(-high, high + 1)
+        radius = np.hypot(k[:, None], k[None, high:])
+        weight = ((radius >= low) & (radius <= high + 0.5)) / np.maximum(radius, 1)
+        spectrum = np.zeros((side, side // 2 + 1), complex)
+        spectrum[k, : high + 1] = weight * (self.look.normal(size=radius.shape) + 1j * self.look.normal(size=radius.shape))
+        field = np.fft.irfft2(spectrum, (side, side)).astype(np.float32)
+        return field / field.std()
+
+    def texture(self, low: int = 1, high: int | None = None, contrast: float = 1.0) -> Array:
+        """A coloured torus (R, R, 3) in [0, 1]: two fields of waves between random colours."""
+        high = self.hard.waves if high is None else high
+        a, b = (np.tanh(1.2 * self.waves(low, high))[..., None] for _ in range(2))
+        one, two = (self.look.normal(size=3).astype(np.float32) for _ in range(2))
+        one, two = 0.3 * one / np.abs(one).max(), 0.2 * two / np.abs(two).max()
+        return np.clip(self.look.uniform(0.4, 0.6) + contrast * (a * one + b * two), 0, 1, dtype=np.float32)
+
+    @staticmethod
+    def look_up(torus: Array, x: Array, y: Array) -> Array:
+        """The torus at x, y (periods of 1), the nearest of its points, which lie closer than pixels do."""
+        side = len(torus)
+        column = np.floor(x * side).astype(np.int32) & (side - 1)
+        row = np.floor(y * side).astype(np.int32) & (side - 1)
+        return torus.reshape(side * side, *torus.shape[2:]).take(row * side + column, axis=0)
+
+    # --- layers
+    def backdrop(self) -> None:
+        """A still background of low contrast."""
+        self.canvas[:] = self.look_up(self.texture(contrast=self.hard.clutter), self.x, self.y)
+
+    def paint(self, alpha: Array, color: Array) -> None:
+        """Lays a colour (3,) or an image (T, H, W, 3) over the canvas where alpha (T, H, W) is 1."""
+        self.canvas += alpha[..., None] * (color - self.canvas)
+
+    def edge(self, distance: Array) -> Array:
+        """Alpha of a shape from its signed distance (negative inside): an edge one pixel wide."""
+        return np.clip(0.5 - distance * self.size, 0, 1)
+
+    def thing(self, kind: str, x: Array | float, y: Array | float, radius: Array | float, wrap: bool = False) -> Array:
+        """Alpha of a disc, square, diamond or bar at (x, y); with wrap it leaves on one side and enters on the other."""
+        dx, dy = self.x - x, self.y - y
+        if wrap:
+            dx, dy = (d - np.round(d) for d in (dx, dy))
+        dx, dy = np.abs(dx), np.abs(dy)
+        if kind == "disc":
+            return self.edge(np.sqrt(dx * dx + dy * dy) - radius)
+        if kind == "diamond":
+            return self.edge((dx + dy) * 0.8 - radius)
+        if kind == "bar":
+            return self.edge(np.maximum(dx * 0.6, dy * 1.5) - radius)
+        return self.edge(np.maximum(dx, dy) - 0.88 * radius)
+
+    def box(self, left: Array | float, right: Array | float, top: Array | float, bottom: Array | float) -> Array:
+        """Alpha of an upright rectangle."""
+        across = np.clip(np.minimum(self.x - left, right - self.x) * self.size + 0.5, 0, 1)
+        down = np.clip(np.minimum(self.y - top, bottom - self.y) * self.size + 0.5, 0, 1)
+        return across * down
+
+    def kind(self) -> str:
+        return str(self.rng.choice(("disc", "square", "diamond", "bar")))
+
+    def distract(self) -> None:
+        """Small things that drift anywhere, each at a uniform speed and phase, as likely one way as the other."""
+        for _ in range(int(self.rng.integers(self.hard.distractors + 1))):
+            angle, path = self.uniform(0, 2 * np.pi), self.uniform(0.1, 0.8)
+            x = self.uniform(0, 1) + self.t * path * np.cos(angle)
+            y = self.uniform(0, 1) + self.t * path * np.sin(angle)
+            self.paint(self.thing(self.kind(), x, y, self.uniform(0.03, 0.06), wrap=True), self.color())
+
+    def develop(self) -> Array:
+        """Light, sensor noise, and the frames: uint8 (T, H, W, 3)."""
+        gain, lift = self.uniform(0.85, 1.1), self.uniform(-0.05, 0.05)
+        noise = self.rng.standard_normal(self.canvas.shape, dtype=np.float32)
+        frames = (self.canvas * gain + lift + self.hard.noise * noise) * 255
+        return np.clip(frames + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,56 @@
+"""One drawing process: python -m ctnet.data.motionpairs.write FOLDER SCALE-AS-JSON K N writes every N-th pair from K.
+
+Reports "+n" for n clips that are there. A file gets its name when it is complete, so what is there is never drawn again.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from ctnet.data.motionpairs.classes import CLASSES
+from ctnet.data.motionpairs.clips import PAIRED, SPLITS, pair
+from ctnet.data.motionpairs.stage import Difficulty
+from ctnet.data.prepare import video_path
+from ctnet.data.video import write_video
+
+
+def groups(count: int) -> list[tuple[int, ...]]:
+    """The clips [0, count * 44) in groups that share a drawing: (2k, 2k + 1) for twins, else one alone."""
+    starts = (n * len(CLASSES) for n in range(count))
+    labels = [*((k, k + 1) for k in range(0, PAIRED, 2)), *((k,) for k in range(PAIRED, len(CLASSES)))]
+    return [tuple(start + label for label in group) for start in starts for group in labels]
+
+
+def save(path: Path, frames) -> None:
+    """Writes beside the place and renames."""
+    writing = path.with_name(f".{path.name}")
+    write_video(writing, frames)
+    os.replace(writing, path)
+
+
+def report(line: str) -> None:
+    """One whole line on the pipe that all drawing processes share."""
+    os.write(1, f"{line}\n".encode())
+
+
+def main(folder: Path, scale: dict, k: int, n: int) -> None:
+    hard = Difficulty(**{key: tuple(v) if isinstance(v, list) else v for key, v in scale["difficulty"].items()})
+    for split in SPLITS:
+        for group in groups(scale[split])[k::n]:
+            files = [folder / video_path(split, index) for index in group]
+            if not all(file.exists() for file in files):
+                drawn = pair(split, scale["seed"], group[0], scale["size"], scale["frames"], hard)
+                for file, frames in zip(files, (drawn, drawn[::-1]), strict=False):
+                    save(file, frames)
+            report(f"+{len(group)}")
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    except BrokenPipeError:  # the caller was killed
+        os._exit(1)
+    except OSError as error:
+        report(f"{error.filename or sys.argv[1]}: {error.strerror or error}")
+        sys.exit(1)

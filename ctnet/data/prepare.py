@@ -1,0 +1,203 @@
+"""`data prepare` and `data verify`: a data set on disk, whole or not there.
+
+A set is drawn into a hidden folder beside its place and renamed at the end, so whatever bears its name is finished. A
+killed run leaves only the hidden folder, which the next one completes.
+"""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from ctnet import paths
+from ctnet.data import motionpairs
+from ctnet.errors import CtnetError, DataError, unknown
+
+SETS = ("motionpairs",)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of MotionPairs is drawn: pixels a side, frames, clips per class of each split, and how hard."""
+
+    size: int
+    frames: int
+    train: int
+    test: int
+    seed: int = 0
+    difficulty: motionpairs.Difficulty = field(default_factory=motionpairs.Difficulty)
+
+
+SCALES = {
+    "smoke": Scale(size=32, frames=8, train=4, test=4),
+    "cpu": Scale(size=48, frames=16, train=64, test=24),
+    "gpu": Scale(size=112, frames=24, train=256, test=64),
+}
+
+
+def home(name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None) -> Path:
+    """Where the set is kept, made or not: <root>/<name>-<scale>; the root is CTNET_DATA unless given."""
+    if name not in SETS:
+        raise unknown("data set", name, SETS)
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    return Path(root or paths.data_root()) / f"{name}-{scale}"
+
+
+def locate(name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None) -> Path:
+    """The finished set's folder; DataError with the command to run where it is absent or of another version."""
+    folder = home(name, scale, root)
+    if not _whole(folder, _facts(name, scale)):
+        old = "of another version" if (folder / "dataset.json").exists() else "absent"
+        raise DataError(f"{folder}: data set {old}; run: python -m ctnet data prepare {name} --scale {scale}")
+    return folder
+
+
+def prepare(
+    name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None, workers: int | None = None
+) -> Path:
+    """Draws the set as video files with a progress bar, unless it is there, and returns its folder.
+
+    workers: processes, all cores unless given. Two calls at once wait for each other; a killed call is taken up where
+    it stopped; what is there of another version or size is drawn anew.
+    """
+    from filelock import FileLock
+
+    folder, facts = home(name, scale, root), _facts(name, scale)
+    if _whole(folder, facts):
+        return folder
+    digest = sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+    partial = folder.with_name(f".{folder.name}-{digest}.partial")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if _whole(folder, facts):
+                return folder
+            for left in folder.parent.glob(f".{folder.name}-*.partial"):
+                if left != partial:
+                    shutil.rmtree(left)
+            _draw(partial, scale, workers or os.cpu_count() or 1)
+            for split, count in facts["splits"].items():
+                _write_manifest(partial / f"{split}.csv", scale, split, count)
+            (partial / "dataset.json").write_text(json.dumps(facts, indent=1))
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.rename(folder)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or set CTNET_DATA") from error
+    return folder
+
+
+def verify(folder: str | Path) -> list[str]:
+    """Reads every video of a data set to its last frame; one line for each that is broken, none when all is well."""
+    from tqdm import tqdm
+
+    from ctnet.data.datasets import DataInfo, Manifest
+    from ctnet.data.video import read_frames
+
+    folder = Path(folder)
+    info = DataInfo.read(folder)
+    manifests = [Manifest.read(folder, split, info) for split in info.splits]
+    wrong = [
+        f"{folder / split}.csv: {len(manifest)} clips, dataset.json says {info.splits[split]}"
+        for split, manifest in zip(info.splits, manifests, strict=True)
+        if len(manifest) != info.splits[split]
+    ]
+
+    def check(row: tuple[Path, int, int]) -> str | None:
+        path, start, frames = row
+        try:
+            read_frames(path, range(start, start + frames))
+        except CtnetError as error:
+            return str(error)
+        return None
+
+    rows = [(m.path(i), m.starts[i], m.frames[i]) for m in manifests for i in range(len(m))]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = list(tqdm(pool.map(check, rows), "verify", len(rows), unit="clip", leave=False))
+    return wrong + [line for line in found if line]
+
+
+def _facts(name: str, scale: str) -> dict:
+    """What dataset.json holds; a set on disk that says anything else is not this one."""
+    size = SCALES[scale]
+    classes = list(motionpairs.CLASSES)
+    return {
+        "name": f"{name}-{scale}",
+        "version": motionpairs.VERSION,
+        "scale": scale,
+        "classes": classes,
+        "tiers": list(motionpairs.TIERS),
+        "reverse": list(motionpairs.REVERSE),
+        "flip": list(motionpairs.FLIP),
+        "classes_sha256": sha256(json.dumps(classes).encode()).hexdigest(),
+        "splits": {split: getattr(size, split) * len(classes) for split in motionpairs.SPLITS},
+        "drawn": json.loads(json.dumps(asdict(size))),
+    }
+
+
+def _whole(folder: Path, facts: dict) -> bool:
+    try:
+        return json.loads((folder / "dataset.json").read_text()) == facts
+    except (OSError, ValueError):
+        return False
+
+
+def video_path(split: str, index: int) -> str:
+    """Where clip `index` is, below the data set's folder: videos/train/03/000047.avi (the middle is the label)."""
+    return f"videos/{split}/{index % len(motionpairs.CLASSES):02d}/{index:06d}.avi"
+
+
+def _write_manifest(path: Path, scale: str, split: str, count: int) -> None:
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("path", "label", "start", "frames"))
+        for index in range(count):
+            label = index % len(motionpairs.CLASSES)
+            rows.writerow((video_path(split, index), label, 0, SCALES[scale].frames))
+
+
+def _draw(folder: Path, scale: str, workers: int) -> None:
+    """Runs the drawing processes and counts the clips that they report on one shared pipe.
+
+    Separate programs, not forks: they need no torch, no guard in the caller's script, and end by themselves (a broken
+    pipe) when the caller is killed.
+    """
+    from tqdm import tqdm
+
+    for split in motionpairs.SPLITS:
+        for label in range(len(motionpairs.CLASSES)):
+            (folder / video_path(split, label)).parent.mkdir(parents=True, exist_ok=True)
+    single = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB")}
+    path = os.pathsep.join(filter(None, (str(paths.ROOT), os.environ.get("PYTHONPATH"))))
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "ctnet.data.motionpairs.write", str(folder), json.dumps(asdict(SCALES[scale]))]
+    processes = [
+        subprocess.Popen([*command, str(k), str(workers)], stdout=write, env={**os.environ, **single, "PYTHONPATH": path})
+        for k in range(workers)
+    ]
+    os.close(write)
+    errors: deque[str] = deque(maxlen=1)
+    total = sum(_facts("motionpairs", scale)["splits"].values())
+    try:
+        with os.fdopen(read) as lines, tqdm(total=total, desc=f"motionpairs-{scale}", unit="clip") as bar:
+            for line in lines:
+                if line.startswith("+"):
+                    bar.update(int(line))
+                else:
+                    errors.append(line.strip())
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        codes = [process.wait() for process in processes]
+    if any(codes):
+        raise DataError(f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}")
