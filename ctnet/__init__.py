@@ -12,6 +12,8 @@ _PUBLIC = {
     "cost": "ctnet.complexity",
     "load_released": "ctnet.models.weights",
     "load_imagenet": "ctnet.models.weights",
+    "load": "ctnet.models.weights",
+    "save": "ctnet.models.weights",
     "predict": "ctnet.evaluation",
     "Protocol": "ctnet.protocol",
     "Experiment": "ctnet.experiments",

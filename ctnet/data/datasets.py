@@ -1,4 +1,6 @@
-"""A data set is a folder with dataset.json, a manifest for each split, and videos; an item is a clip of one of them."""
+"""A data set is a folder with dataset.json, a manifest for each split, and videos; an item is a clip of one
+of them.
+"""
 
 import csv
 import json
@@ -40,7 +42,9 @@ class DataInfo:
         try:
             facts = json.loads(path.read_text())
         except OSError:
-            raise DataError(f"{path}: no such file; make the data set with: python -m ctnet data prepare") from None
+            raise DataError(
+                f"{path}: no such file; make the data set with: python -m ctnet data prepare"
+            ) from None
         except ValueError as error:
             raise DataError(f"{path}: not JSON ({error})") from None
         for key in ("name", "classes", "splits"):
@@ -51,7 +55,9 @@ class DataInfo:
             if known.get(key) is not None:
                 known[key] = tuple(known[key])
                 if len(known[key]) != len(known["classes"]):
-                    raise DataError(f"{path}: '{key}' has {len(known[key])} entries for {len(known['classes'])} classes")
+                    raise DataError(
+                        f"{path}: '{key}' has {len(known[key])} entries for {len(known['classes'])} classes"
+                    )
         return cls(**known, extra=facts)
 
 
@@ -80,13 +86,17 @@ class Manifest:
             raise unknown("split", split, info.splits)
         table = folder / f"{split}.csv"
         if not table.is_file():
-            raise DataError(f"{table}: no such file; make the data set again, or write it: columns {', '.join(COLUMNS)}")
+            raise DataError(
+                f"{table}: no such file; make the data set again, or write it: columns {', '.join(COLUMNS)}"
+            )
         paths, numbers = [], []
         with table.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
             if missing:
-                raise DataError(f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
+                raise DataError(
+                    f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}"
+                )
             for row in rows:
                 numbers.append(_numbers(row, f"{table}: line {rows.line_num}", len(info.classes)))
                 paths.append(row["path"])
@@ -104,7 +114,9 @@ def _numbers(row: dict, where: str, classes: int) -> tuple[int, int, int]:
     except (TypeError, ValueError):
         raise DataError(f"{where}: label, start and frames must be whole numbers") from None
     if not 0 <= label < classes:
-        raise DataError(f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}")
+        raise DataError(
+            f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}"
+        )
     if start < 0 or frames < 1:
         raise DataError(f"{where}: start must be at least 0 and frames at least 1, not {start} and {frames}")
     return label, start, frames
@@ -118,14 +130,15 @@ class Unreadable:
 
 
 class VideoDataset(Dataset):
-    """Clips of one split: training (C, T, H, W) or testing (views, C, T, H, W), uint8 RGB, with label and index.
+    """Clips of one split: training (C, T, H, W) or testing (views, C, T, H, W), uint8 RGB, with label and
+    index.
 
-    frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing, clip after clip ·
-    short_side: what the shorter side is resized to before the crop in testing (default: size) · scales: of the
-    multi-scale crop in training · flip: mirror half of the training clips, labels by the set's map.
-    The random choices follow from (seed, epoch, index) only, so the number of workers does not change a clip.
-    A video that cannot be read is an `Unreadable` in training, which the loader drops and counts, and a VideoError in
-    testing: no other frame or video ever takes its place.
+    frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing, clip
+    after clip · short_side: what the shorter side is resized to before the crop in testing (default: size) ·
+    scales: of the multi-scale crop in training · flip: mirror half of the training clips, labels by the set's
+    map. The random choices follow from (seed, epoch, index) only, so the number of workers does not change a
+    clip. A video that cannot be read is an `Unreadable` in training, which the loader drops and counts, and a
+    VideoError in testing: no other frame or video ever takes its place.
     """
 
     def __init__(
@@ -149,7 +162,9 @@ class VideoDataset(Dataset):
         self.frames, self.size, self.clips, self.crops, self.sampling = frames, size, clips, crops, sampling
         self.scales, self.flip, self.short_side = tuple(scales), flip, short_side or size
         if self.short_side < size:
-            raise DataError(f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels")
+            raise DataError(
+                f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels"
+            )
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
 
     @property
@@ -174,7 +189,9 @@ class VideoDataset(Dataset):
         total = int(self.manifest.frames[index])
         places = sample(total, self.frames, 1 if self.train else self.clips, self.sampling, generator)
         try:
-            read = read_frames(self.manifest.path(index), (places + int(self.manifest.starts[index])).flatten().tolist())
+            read = read_frames(
+                self.manifest.path(index), (places + int(self.manifest.starts[index])).flatten().tolist()
+            )
         except VideoError as error:
             if self.train:
                 return Unreadable(str(error))
@@ -185,8 +202,4 @@ class VideoDataset(Dataset):
             if self.flip:
                 clip, label = transforms.random_flip(clip, label, self.info.flip, generator)
             return clip, label, index
-        clip = transforms.short_side(clip, self.short_side)
-        crops = transforms.three_crops if self.crops == 3 else transforms.center_crop
-        views = crops(clip, self.size).view(-1, 3, self.clips * self.frames, self.size, self.size)
-        views = views.unflatten(2, (self.clips, self.frames)).permute(2, 0, 1, 3, 4, 5).flatten(0, 1)
-        return views, label, index
+        return transforms.test_views(clip, self.clips, self.crops, self.size, self.short_side), label, index

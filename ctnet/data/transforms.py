@@ -12,7 +12,8 @@ MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB
 STD = (0.229, 0.224, 0.225)
 SCALES = (1.0, 0.875, 0.75, 0.66)
 
-# (x, y) of the 13 training crops in quarters of the free room: corners, edges, centre, and the four quarter points
+# (x, y) of the 13 training crops in quarters of the free room: corners, edges, centre, and the four quarter
+# points
 POSITIONS = (
     *((0, 0), (4, 0), (0, 4), (4, 4), (2, 2)),
     *((0, 2), (4, 2), (2, 4), (2, 0)),
@@ -21,7 +22,8 @@ POSITIONS = (
 
 
 def normalize(clips: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """uint8 (..., 3, T, H, W) -> float, /255, less ImageNet's mean, over its deviation; on the clips' device."""
+    """uint8 (..., 3, T, H, W) -> float, /255, less ImageNet's mean, over its deviation; on the clips' device.
+    """
     mean, std = (torch.tensor(v, device=clips.device).view(3, 1, 1, 1) for v in (MEAN, STD))
     return ((clips.float() - mean * 255) / (std * 255)).to(dtype)
 
@@ -30,7 +32,9 @@ def resize(clip: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """(C, T, H, W) uint8 -> (C, T, height, width) uint8, bilinear with antialiasing."""
     if clip.shape[-2:] == (height, width):
         return clip
-    frames = clip.transpose(0, 1)  # a view of (T, C, H, W): channels-last where the reader made it, the fast path
+    frames = clip.transpose(
+        0, 1
+    )  # a view of (T, C, H, W): channels-last where the reader made it, the fast path
     return F.interpolate(frames, size=(height, width), mode="bilinear", antialias=True).transpose(0, 1)
 
 
@@ -53,7 +57,8 @@ def center_crop(clip: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def three_crops(clip: torch.Tensor, size: int) -> torch.Tensor:
-    """(C, T, H, W) -> (3, C, T, size, size): left, centre, right (top, centre, bottom of an upright video)."""
+    """(C, T, H, W) -> (3, C, T, size, size): left, centre, right (top, centre, bottom of an upright video).
+    """
     h, w = clip.shape[-2:]
     boxes = [((h - size) * i // 2, (w - size) * i // 2) for i in range(3)]
     if w >= h:
@@ -63,13 +68,24 @@ def three_crops(clip: torch.Tensor, size: int) -> torch.Tensor:
     return torch.stack([crop(clip, top, left, size, size) for top, left in boxes])
 
 
+def test_views(
+    clip: torch.Tensor, clips: int, crops: int, size: int, side: int | None = None
+) -> torch.Tensor:
+    """(C, clips*T, H, W) -> (clips*crops, C, T, size, size): short side to `side` (default: size), then the
+    crops.
+    """
+    clip = short_side(clip, side or size)
+    boxes = three_crops(clip, size) if crops == 3 else center_crop(clip, size)[None]
+    return boxes.unflatten(2, (clips, -1)).permute(2, 0, 1, 3, 4, 5).flatten(0, 1)
+
+
 def multi_scale_box(
     height: int, width: int, size: int, scales: Sequence[float], generator: torch.Generator
 ) -> tuple[int, int, int, int]:
     """(top, left, height, width) of one random training crop.
 
-    Sides are the short side times a scale, the two scales at most one step apart; the place is one of 13. A side
-    within 3 pixels of `size` is taken as `size`, which spares a resize.
+    Sides are the short side times a scale, the two scales at most one step apart; the place is one of 13. A
+    side within 3 pixels of `size` is taken as `size`, which spares a resize.
     """
     sides = [int(min(height, width) * s) for s in scales]
     sides = [size if abs(s - size) < 3 and size <= min(height, width) else s for s in sides]

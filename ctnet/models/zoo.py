@@ -82,4 +82,6 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
             raise unknown(f"key of {name}", key, (f.name for f in fields(config)))
     if num_classes < 1 or num_frames < 1:
         raise ConfigError(f"{name}: num_classes and num_frames must be at least 1, not {num_classes}, {num_frames}")
-    return replace(config, num_classes=num_classes, num_frames=num_frames, **overrides).build()
+    network = replace(config, num_classes=num_classes, num_frames=num_frames, **overrides).build()
+    network.name = name
+    return network

@@ -1,0 +1,154 @@
+"""Scores of a network under a test protocol, what is read off them, and the prediction for one video."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ctnet.data import transforms
+from ctnet.data.datasets import DataInfo, VideoDataset
+from ctnet.data.loading import loader
+from ctnet.data.sampling import sample
+from ctnet.data.video import count_frames, read_frames
+from ctnet.errors import ConfigError, ResultError
+from ctnet.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits of every clip of a split, averaged over views as in the release: logits (n, classes), labels (n,)."""
+
+    logits: np.ndarray
+    labels: np.ndarray
+    protocol: str
+
+    def save(self, path: str | Path):
+        np.savez_compressed(path, logits=self.logits.astype(np.float32), labels=self.labels, protocol=self.protocol)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Scores":
+        with np.load(path, allow_pickle=False) as file:
+            return cls(file["logits"], file["labels"], str(file["protocol"]))
+
+    @property
+    def predictions(self) -> np.ndarray:
+        return self.logits.argmax(1)
+
+
+def ensemble(scores: Sequence[Scores]) -> Scores:
+    """The average of several networks' scores on the same clips (Table 6, EN). ResultError where the clips differ."""
+    first = scores[0]
+    if any(not np.array_equal(s.labels, first.labels) for s in scores):
+        raise ResultError("an ensemble needs scores of the same split in the same order")
+    return Scores(np.mean([s.logits for s in scores], 0), first.labels, " + ".join(s.protocol for s in scores))
+
+
+def test_split(folder: str | Path, protocol: Protocol, split: str = "test") -> VideoDataset:
+    """The clips of a split as the protocol asks: short side to `size`, centre crop or three crops."""
+    p = protocol
+    return VideoDataset(folder, split, p.frames, p.size, False, clips=p.clips, crops=p.crops, sampling=p.sampling)
+
+
+@torch.inference_mode()
+def score(
+    network: nn.Module,
+    dataset: VideoDataset,
+    protocol: Protocol,
+    shuffled: bool = False,
+    batch_size: int = 32,
+    workers: int = 0,
+    device: str | torch.device | None = None,
+) -> Scores:
+    """Runs the network over every clip once. shuffled: the frames of each view in an order drawn from the clip's index.
+
+    Raises VideoError for the first video that cannot be read.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network = network.to(device).eval()
+    logits = labels = None
+    for batch in loader(dataset, max(batch_size // protocol.views, 1), workers=workers):
+        clips = batch.clips
+        if shuffled:
+            clips = torch.stack([shuffle(c, int(i)) for c, i in zip(clips, batch.indices, strict=True)])
+        n, views = clips.shape[:2]
+        out = network(transforms.normalize(clips.to(device).flatten(0, 1))).float()
+        out = out.unflatten(0, (n, views)).mean(1).cpu().numpy()
+        if logits is None:
+            logits, labels = np.full((len(dataset), out.shape[1]), np.nan), np.zeros(len(dataset), np.int64)
+        logits[batch.indices], labels[batch.indices] = out, batch.labels
+    return Scores(logits, labels, str(protocol))
+
+
+def shuffle(views: Tensor, index: int) -> Tensor:
+    """(views, C, T, H, W) -> the same frames in an order that is never the true or the reversed one, if T > 2."""
+    frames = views.shape[2]
+    generator = torch.Generator().manual_seed(index)
+    while True:
+        order = torch.randperm(frames, generator=generator)
+        steps = order.diff()
+        if frames < 3 or not ((steps > 0).all() or (steps < 0).all()):
+            return views[:, :, order]
+
+
+def metrics(scores: Scores, info: DataInfo) -> dict:
+    """Accuracies in per cent: top1, top5; with tiers also `tiers` (top1 of each) and `pairs`.
+
+    `pairs` is the accuracy where only a class and its time-reversed partner are compared, for each tier that has
+    partners; a tie counts half. A network that cannot see order has 50 there.
+    """
+    from torchmetrics.functional.classification import multiclass_accuracy
+
+    logits, labels = torch.from_numpy(scores.logits), torch.from_numpy(scores.labels)
+    classes = logits.shape[1]
+
+    def top(k, chosen=slice(None)):
+        right = multiclass_accuracy(logits[chosen], labels[chosen], classes, average="micro", top_k=min(k, classes))
+        return round(100 * right.item(), 3)
+
+    result = {"clips": len(labels), "top1": top(1), "top5": top(5)}
+    if info.tiers is None:
+        return result
+    tier = np.array(info.tiers)[scores.labels]
+    result["tiers"] = {t: top(1, torch.from_numpy(tier == t)) for t in dict.fromkeys(info.tiers)}
+    if info.reverse is not None:
+        right = pair_wins(scores, info)
+        known = {t: right[(tier == t) & ~np.isnan(right)] for t in result["tiers"]}
+        result["pairs"] = {t: round(100 * float(r.mean()), 3) for t, r in known.items() if len(r)}
+    return result
+
+
+def pair_wins(scores: Scores, info: DataInfo) -> np.ndarray:
+    """For each clip 1, 0 or 0.5 (a tie): does its class score above its partner? NaN where there is no partner."""
+    partner = np.array([c if p is None else p for c, p in enumerate(info.reverse)])[scores.labels]
+    rows = np.arange(len(partner))
+    gap = scores.logits[rows, scores.labels] - scores.logits[rows, partner]
+    return np.where(partner == scores.labels, np.nan, (np.sign(gap) + 1) / 2)
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, video: str | Path, protocol: Protocol | None = None, k: int = 5, classes: Sequence[str] | None = None
+) -> list[tuple[str, float]]:
+    """The k likeliest classes of a video file, (label, probability), likeliest first.
+
+    protocol: how clips are taken (default: 8x1x1 at the size given in the network's file, else 256) · classes: names;
+    by default those in the network's file, else "class 0", ... Raises VideoError with the path and the reason.
+    """
+    protocol = protocol or getattr(network, "protocol", None) or Protocol()
+    classes = classes or getattr(network, "classes", None) or [f"class {i}" for i in range(network.fc.out_features)]
+    if len(classes) != network.fc.out_features:
+        raise ConfigError(f"{len(classes)} class names do not fit a network of {network.fc.out_features} classes")
+    views = read_views(video, protocol).to(next(network.parameters()).device)
+    probabilities = network.eval()(transforms.normalize(views)).float().mean(0).softmax(0)
+    best = probabilities.topk(min(k, len(classes)))
+    return [(classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+
+
+def read_views(video: str | Path, protocol: Protocol) -> Tensor:
+    """The views of one video: uint8 (views, C, T, size, size)."""
+    places = sample(count_frames(video), protocol.frames, protocol.clips, protocol.sampling)
+    clip = read_frames(video, places.flatten().tolist()).permute(3, 0, 1, 2)
+    return transforms.test_views(clip, protocol.clips, protocol.crops, protocol.size)

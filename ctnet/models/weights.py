@@ -1,0 +1,190 @@
+"""Foreign weights and our own files: one mapping of names for each source; all keys fit, or nothing is loaded."""
+
+import json
+import re
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ctnet.errors import WeightsError
+from ctnet.models.resnet import FrameNetwork
+from ctnet.models.zoo import ZOO, create_model
+
+State = dict[str, Tensor]
+
+
+def load_released(path: str | Path, model: nn.Module | None = None) -> nn.Module:
+    """The authors' checkpoint of CT-Net-R50 -> `model` (default: a fresh ctnet_resnet50 of as many classes).
+
+    Reads with `weights_only`, so the file runs no code. Raises WeightsError that lists missing, extra and misshapen
+    keys; then `model` is as it was.
+    """
+    state = read_state(path)
+    state = {rename_released(k.removeprefix("module.")): v for k, v in state.items() if not is_counter(k)}
+    if model is None:
+        if "fc.bias" not in state:
+            raise WeightsError(f"{path}: no last layer (new_fc or base_model.fc) in it; is it the authors' checkpoint?")
+        model = create_model("ctnet_resnet50", num_classes=len(state["fc.bias"]))
+    return fill(model, state, source=str(path))
+
+
+def read_state(path: str | Path) -> State:
+    """A dict of tensors from a file, from under "state_dict" if there is one."""
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except Exception as error:  # unpicklers raise whatever the bytes make them
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{path}: not a file of plain weights ({reason})") from error
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
+    if not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"{path}: holds no state_dict of tensors")
+    return state
+
+
+def is_counter(key: str) -> bool:
+    """What a FLOP counter left in the released file."""
+    return key.endswith(("total_ops", "total_params"))
+
+
+# the release's names inside `conv2` of a CT-block -> ours
+RELEASED = {
+    "conv1_x.0": "ops.0.branches.0.conv", "conv1_x.1": "ops.0.branches.0.bn",
+    "conv1_z.0": "ops.0.branches.1.conv", "conv1_z.1": "ops.0.branches.1.bn",
+    "conv2_y.0": "ops.1.branches.0.conv", "conv2_y.1": "ops.1.branches.0.bn",
+    "conv2_z.0": "ops.1.branches.1.conv", "conv2_z.1": "ops.1.branches.1.bn",
+    "fusion.0": "pointwise.0.conv", "fusion.1": "pointwise.0.bn",
+    "sx_attention": "ops.0.excite_branches.0", "tx_attention": "ops.0.excite_branches.1", "cx_attention": "ops.0.excite",
+    "sy_attention": "ops.1.excite_branches.0", "ty_attention": "ops.1.excite_branches.1", "cy_attention": "ops.1.excite",
+    "fc1.0": "squeeze.conv", "fc1.1": "squeeze.bn", "fc2.0": "expand.conv",
+}  # fmt: skip
+
+
+def rename_released(key: str) -> str:
+    """`base_model.layer1.1.conv2.conv1_x.0.weight` -> `layer1.1.ct.ops.0.branches.0.conv.weight`."""
+    key = key.removeprefix("base_model.")
+    if key.startswith("new_fc."):
+        return key.removeprefix("new_")
+    block, dot, rest = key.partition(".conv2.")
+    if dot and not rest.startswith(("weight", "bias")):
+        for theirs, ours in RELEASED.items():
+            rest = re.sub(rf"(^|(?<=\.)){re.escape(theirs)}(?=\.)", ours, rest)
+        return f"{block}.ct.{rest}"
+    return re.sub(r"\.conv([13])\.([01])\.", lambda m: f".{('conv', 'bn')[int(m[2])]}{m[1]}.", key)
+
+
+IMAGENET_STD, IMAGENET_MEAN = (0.229, 0.224, 0.225), (0.485, 0.456, 0.406)
+
+
+def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvision") -> FrameNetwork:
+    """A 2-D ImageNet backbone of torchvision -> the parts of `model` that have the same names.
+
+    weights: a state dict, a file, or "torchvision" to fetch them. The last layer and InceptionV3's auxiliary head are
+    left out, CT-Modules and the last layer of `model` keep their fresh weights. Raises WeightsError.
+    """
+    name = next((n for n in ("resnet50", "resnet101", "inception_v3") if model.name.endswith(n)), "resnet50")
+    source = f"ImageNet weights of {name}"
+    if weights == "torchvision":
+        from torchvision.models import get_model_weights
+
+        try:
+            state = get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
+        except OSError as error:
+            raise WeightsError(f"{source} could not be fetched ({error}); give a file that holds them") from error
+    elif isinstance(weights, dict):
+        state = weights
+    else:
+        state, source = read_state(weights), str(weights)
+    state = {k: v for k, v in state.items() if not k.startswith(("fc.", "AuxLogits."))}
+    replaced = [f"{n}." for n, m in model.named_modules() if getattr(m, "ct", None) is not None]
+    gone = tuple(f"{r}{layer}." for r in replaced for layer in ("conv2", "bn2", "conv", "bn"))
+    state = {k: v for k, v in state.items() if not k.startswith(gone)}
+    if "inception" in name:
+        state = to_imagenet_normalisation(state)
+    own = {k for k in model.state_dict() if not (k.startswith("fc.") or ".ct." in k)}
+    return fill(model, state, source, own)
+
+
+def to_imagenet_normalisation(state: State) -> State:
+    """torchvision's InceptionV3 wants RGB in [-1, 1]; the change from ImageNet's mean and deviation is one affine map
+    per channel, which its first, unpadded convolution and the BN after it take over exactly."""
+    weight = state.get("Conv2d_1a_3x3.conv.weight")
+    mean = state.get("Conv2d_1a_3x3.bn.running_mean")
+    if weight is None or mean is None:
+        return state
+    std, offset = weight.new_tensor(IMAGENET_STD) / 0.5, (weight.new_tensor(IMAGENET_MEAN) - 0.5) / 0.5
+    shift = torch.einsum("oihw,i->o", weight, offset)
+    return state | {
+        "Conv2d_1a_3x3.conv.weight": weight * std[:, None, None],
+        "Conv2d_1a_3x3.bn.running_mean": mean - shift,
+    }
+
+
+def fill(model: nn.Module, state: State, source: str, keys: set[str] | None = None) -> nn.Module:
+    """Loads `state` into the given keys of the model (default: all); all of them fit, or WeightsError and no change."""
+    target = model.state_dict()
+    keys = set(target) if keys is None else keys
+    state = {k: v.view(target[k].shape) if squeezes(v, target.get(k)) else v for k, v in state.items()}
+    wrong = {
+        "missing": sorted(keys - set(state)),
+        "extra": sorted(set(state) - keys),
+        "misshapen": sorted(
+            f"{k} {tuple(state[k].shape)} for {tuple(target[k].shape)}"
+            for k in keys & set(state)
+            if state[k].shape != target[k].shape
+        ),
+    }
+    if any(wrong.values()):
+        lists = "; ".join(f"{len(ks)} {kind}: {', '.join(ks)}" for kind, ks in wrong.items() if ks)
+        raise WeightsError(f"{source}: does not fit the network, nothing was loaded; {lists}")
+    model.load_state_dict({k: state[k] for k in keys}, strict=False)
+    return model
+
+
+def squeezes(value: Tensor, target: Tensor | None) -> bool:
+    """A 3-D kernel (C, Ck, 1, h, w), (C, Ck, t, 1, 1) or 1-D one for its 2-D form: equal but for axes of size 1."""
+    if target is None or value.shape == target.shape:
+        return False
+    return [s for s in value.shape if s != 1] == [s for s in target.shape if s != 1]
+
+
+def save(model: FrameNetwork, path: str | Path, **facts):
+    """A safetensors file with all that `load` needs: the name, the config, and facts such as `classes`."""
+    from safetensors.torch import save_file
+
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    config = {k: v for k, v in asdict(model.config).items() if k != "ct"}
+    save_file(state, path, {"ctnet": json.dumps({"model": model.name, "config": config, **facts})})
+
+
+def load(path: str | Path) -> FrameNetwork:
+    """A network from a file of `save`, in eval mode; `.classes` and `.protocol` are set if the file names them."""
+    from safetensors import SafetensorError, safe_open
+
+    from ctnet.protocol import Protocol
+
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {}).get("ctnet", "{}"))
+            state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    if facts.get("model") not in ZOO:
+        raise WeightsError(f"{path}: does not say which network of ctnet it holds")
+    known = {f.name for f in fields(ZOO[facts["model"]])}
+    config = {k: freeze(v) for k, v in facts["config"].items() if k in known}
+    model = fill(create_model(facts["model"], **config), state, str(path)).eval()
+    model.classes = facts.get("classes")
+    model.protocol = Protocol(**facts["protocol"]) if "protocol" in facts else None
+    return model
+
+
+def freeze(value):
+    """JSON's lists back into the tuples of a config."""
+    return tuple(map(freeze, value)) if isinstance(value, list) else value
+

@@ -1,0 +1,236 @@
+"""Training: the recipe of A.1 as one LightningModule, driven by Lightning's Trainer."""
+
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torchmetrics.classification import MulticlassAccuracy
+
+from ctnet.data.datasets import VideoDataset
+from ctnet.data.loading import Batch, loader
+from ctnet.data.transforms import normalize
+from ctnet.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A.1 for Something-Something; Kinetics: 110 epochs, lr 0.01, dropout 0.5, decay 1e-4.
+
+    lr is for 64 clips a step and is scaled with the batch · warmup: epochs of linear warm-up, then a cosine to 0 ·
+    clip_norm: total norm of the gradient · fc_lr: factors of the last layer's weight and bias, as in the authors'
+    release (the paper is silent) · scales: sides of the random crops relative to the short side · max_skipped: share
+    of unreadable videos at which an epoch stops.
+    """
+
+    epochs: int = 45
+    batch_size: int = 64
+    lr: float = 0.02
+    warmup: int = 10
+    dropout: float = 0.3
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    clip_norm: float = 20.0
+    fc_lr: tuple[float, float] = (5.0, 10.0)
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
+    precision: str = "32-true"
+    max_skipped: float = 0.05
+
+    def lr_factor(self, epoch: int) -> float:
+        """Of the base rate in this epoch, counted from 0: (e+1)/warmup, then 0.5 (1 + cos)."""
+        if epoch < self.warmup:
+            return (epoch + 1) / self.warmup
+        return 0.5 * (1 + math.cos(math.pi * (epoch - self.warmup) / max(self.epochs - self.warmup, 1)))
+
+
+class VideoClassifier(L.LightningModule):
+    """Cross-entropy on clip logits, SGD with momentum, warm-up and cosine per epoch (A.1)."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, seed: int = 0):
+        super().__init__()
+        self.network, self.recipe, self.seed = network, recipe, seed
+        for conv in network.modules():  # weights in the layout of the clips: no reordering in each step
+            if isinstance(conv, nn.Conv2d):
+                conv.to(memory_format=torch.channels_last)
+        self.accuracy = MulticlassAccuracy(network.config.num_classes, average="micro")
+        self.skipped = self.seen = 0
+
+    def on_train_epoch_start(self):
+        # dropout from (seed, epoch), clips from (seed, epoch, index): a resumed run repeats the unbroken one
+        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+        self.skipped = self.seen = 0
+
+    def training_step(self, batch: Batch, step: int) -> Tensor | None:
+        clips, labels = batch.clips, batch.labels
+        self.count_skipped(len(batch.skipped), len(labels))
+        if not len(labels):
+            return None
+        logits = self.network(normalize(clips))
+        loss = cross_entropy(logits, labels)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} in epoch {self.current_epoch}, step {step}: lower the learning rate "
+                f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is whole"
+            )
+        self.accuracy(logits, labels)
+        size = len(labels)
+        self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.log("accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def count_skipped(self, skipped: int, read: int):
+        """Unreadable videos are counted and reported; above the recipe's share training stops."""
+        self.skipped, self.seen = self.skipped + skipped, self.seen + skipped + read
+        self.log("skipped", float(self.skipped), on_step=False, on_epoch=True, reduce_fx="max", batch_size=1)
+        if self.seen >= 100 or read == 0:
+            share = self.skipped / max(self.seen, 1)
+            if share > self.recipe.max_skipped:
+                raise TrainingError(
+                    f"{self.skipped} of {self.seen} videos could not be read; "
+                    "`python -m ctnet data verify` names each of them"
+                )
+
+    def configure_optimizers(self):
+        r = self.recipe
+        norms = {id(p) for m in self.network.modules() if "Norm" in type(m).__name__ for p in m.parameters()}
+        fc = self.network.fc
+        last = {id(fc.weight), id(fc.bias)}
+        rest = [p for p in self.network.parameters() if id(p) not in norms | last]
+        lr = r.lr * r.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches / 64
+        groups = [
+            {"params": [p for p in rest if p.ndim > 1], "lr": lr},
+            {"params": [p for p in rest if p.ndim == 1], "lr": lr, "weight_decay": 0.0},
+            {"params": [p for p in self.network.parameters() if id(p) in norms], "lr": lr, "weight_decay": 0.0},
+            {"params": [fc.weight], "lr": lr * r.fc_lr[0]},
+            {"params": [fc.bias], "lr": lr * r.fc_lr[1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.SGD(groups, lr=lr, momentum=r.momentum, weight_decay=r.weight_decay)
+        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, r.lr_factor)]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """A checkpoint is written beside its place and moved there: a full disk or a kill leaves the old one whole."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None):
+        part = Path(f"{path}.part")
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)
+            raise TrainingError(f"{path}: could not be written ({error}); make room, the checkpoint before is whole") from error
+
+
+class Progress(TQDMProgressBar):
+    """Loss, accuracy, clips/s of loader and of model, time left of the whole run.
+
+    The loader's rate is clips over the time that a step waited for them: above the model's rate the model is the limit.
+    """
+
+    def on_train_start(self, trainer, module):
+        super().on_train_start(trainer, module)
+        self.clips, self.waited, self.worked = 0, 0.0, 0.0
+        self.started, self.first_epoch, self.mark = time.monotonic(), trainer.current_epoch, time.monotonic()
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.begun = time.monotonic()
+        self.waited += self.begun - self.mark
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.mark = time.monotonic()
+        self.worked += self.mark - self.begun
+        self.clips += len(batch.labels)
+        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
+
+    def rates(self) -> dict[str, float]:
+        """clips/s of the loader, of the model, and of both together."""
+        pairs = {"loader": self.waited, "model": self.worked, "both": self.waited + self.worked}
+        return {name: self.clips / max(seconds, 1e-9) for name, seconds in pairs.items()}
+
+    def get_metrics(self, trainer, module):
+        items = super().get_metrics(trainer, module)
+        items.pop("v_num", None)
+        rates = self.rates()
+        done = trainer.fit_loop.epoch_loop.batch_idx + 1
+        done = (trainer.current_epoch - self.first_epoch) + done / max(trainer.num_training_batches, 1)
+        left = (time.monotonic() - self.started) / done * (trainer.max_epochs - self.first_epoch - done)
+        items |= {k: f"{rates[k]:.0f} clips/s" for k in ("loader", "model")}
+        return items | {"left": f"{left / 60:.1f} min"}
+
+
+class History(L.Callback):
+    """Loss, accuracy and rates of each epoch, for the record."""
+
+    def __init__(self):
+        self.epochs: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer, module):
+        values = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        self.epochs.append({k: round(values[k], 5) for k in ("loss", "accuracy", "skipped") if k in values})
+
+    def state_dict(self):
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state):
+        self.epochs = state["epochs"]
+
+
+def train(
+    network: nn.Module,
+    dataset: VideoDataset,
+    recipe: Recipe,
+    folder: Path,
+    seed: int = 0,
+    workers: int = 0,
+    devices: int | str = "auto",
+    accelerator: str = "auto",
+    progress: bool = True,
+) -> dict:
+    """Trains `network` in place; resumes from `folder/last.ckpt` if it is there.
+
+    dataset: a training split, clips (C, T, H, W) uint8 · folder: for the checkpoint and the logs (TensorBoard, CSV) · returns the
+    record of the run: loss and accuracy of each epoch, clips/s. Raises TrainingError (NaN loss, full disk, too many
+    unreadable videos); the last checkpoint stays whole.
+    """
+    folder = Path(folder)
+    history, bar = History(), Progress()
+    trainer = L.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator=accelerator,
+        devices=devices,
+        precision=recipe.precision,
+        gradient_clip_val=recipe.clip_norm,
+        plugins=[AtomicCheckpointIO()],
+        callbacks=[
+            history,
+            bar,
+            ModelCheckpoint(folder, "last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False),
+        ],
+        logger=[CSVLogger(folder, "logs", ""), TensorBoardLogger(folder, "logs", "")],
+        enable_progress_bar=progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0"),
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    batches = loader(dataset, recipe.batch_size, workers=workers)
+    last = folder / "last.ckpt"
+    started = time.monotonic()
+    trainer.fit(VideoClassifier(network, recipe, seed), batches, ckpt_path=last if last.exists() else None)
+    if trainer.interrupted:
+        raise TrainingError(f"interrupted in epoch {trainer.current_epoch}; the same command goes on from {last}")
+    seconds = time.monotonic() - started
+    rates = {k: round(v, 1) for k, v in bar.rates().items()} if hasattr(bar, "clips") else {}
+    return {"epochs": history.epochs, "seconds": round(seconds, 1), "clips_per_s": rates}
