@@ -1,6 +1,4 @@
-"""A data set is a folder with dataset.json, a manifest for each split, and videos; an item is a clip of one
-of them.
-"""
+"""A data set is a folder of dataset.json, a manifest for each split, and videos; an item is one clip."""
 
 import csv
 import json
@@ -130,15 +128,16 @@ class Unreadable:
 
 
 class VideoDataset(Dataset):
-    """Clips of one split: training (C, T, H, W) or testing (views, C, T, H, W), uint8 RGB, with label and
-    index.
+    """Clips of one split, uint8 RGB: (C, T, H, W) in training, (views, C, T, H, W) in testing; label; index.
 
-    frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing, clip
-    after clip · short_side: what the shorter side is resized to before the crop in testing (default: size) ·
-    scales: of the multi-scale crop in training · flip: mirror half of the training clips, labels by the set's
-    map. The random choices follow from (seed, epoch, index) only, so the number of workers does not change a
-    clip. A video that cannot be read is an `Unreadable` in training, which the loader drops and counts, and a
-    VideoError in testing: no other frame or video ever takes its place.
+    frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing ·
+    short_side: what the shorter side is resized to before the crop in testing (default: size) ·
+    scales: of the multi-scale crop in training · flip: mirror half of the training clips, labels by the
+    set's map.
+
+    Random choices follow from (seed, epoch, index) only: the number of workers changes no clip. A video that
+    cannot be read is an `Unreadable` in training, which the loader drops and counts, and a VideoError in
+    testing: no other frame or video ever takes its place.
     """
 
     def __init__(

@@ -12,8 +12,9 @@ TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gi
 
 
 class Batch(NamedTuple):
-    """clips: uint8 (N, C, T, H, W), in testing (N, views, C, T, H, W) · labels, indices: (N,) · skipped: a line for each
-    video that could not be read and is not among the N."""
+    """clips: uint8 (N, C, T, H, W), in testing (N, views, C, T, H, W) · labels, indices: int64 (N,) ·
+    skipped: one line for each video that could not be read and so is not among the N.
+    """
 
     clips: torch.Tensor
     labels: torch.Tensor
@@ -22,7 +23,7 @@ class Batch(NamedTuple):
 
 
 def stack(clips: list[torch.Tensor]) -> torch.Tensor:
-    """Stacks (..., C, T, H, W) into a batch whose memory is (..., T, H, W, C), as the videos were read: one plain copy."""
+    """Stacks (..., C, T, H, W) into a batch whose memory is (..., T, H, W, C), as frames are read."""
     return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
 
 
@@ -43,9 +44,10 @@ class Collate:
 class EpochSampler(DistributedSampler):
     """This process's share of the data set, in an order drawn from (seed, epoch).
 
-    `set_epoch` (Lightning calls it before each epoch) reaches the data set too. The number of processes is looked up when
-    the epoch starts, so a loader made before the processes were joined is right as well. As in torch's sampler, a
-    last round that does not fill every process repeats a few clips: evaluation counts each index once.
+    `set_epoch` (Lightning calls it before each epoch) reaches the data set too. The number of processes is
+    looked up when the epoch starts, so a loader made before the processes were joined is right as well. As in
+    torch's sampler, a last round that does not fill every process repeats a few clips: evaluation counts each
+    index once.
     """
 
     def __init__(self, dataset: VideoDataset, shuffle: bool, seed: int):
@@ -72,7 +74,11 @@ class EpochSampler(DistributedSampler):
 
 
 def loader(
-    dataset: VideoDataset, batch_size: int, workers: int = 0, shuffle: bool | None = None, drop_last: bool = False
+    dataset: VideoDataset,
+    batch_size: int,
+    workers: int = 0,
+    shuffle: bool | None = None,
+    drop_last: bool = False,
 ) -> DataLoader:
     """A DataLoader of `Batch`; call `loader.sampler.set_epoch(e)` before an epoch (Lightning does).
 

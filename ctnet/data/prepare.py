@@ -1,7 +1,7 @@
 """`data prepare` and `data verify`: a data set on disk, whole or not there.
 
-A set is drawn into a hidden folder beside its place and renamed at the end, so whatever bears its name is finished. A
-killed run leaves only the hidden folder, which the next one completes.
+A set is drawn into a hidden folder beside its place and renamed at the end, so whatever bears its name is
+finished. A killed run leaves only the hidden folder, which the next one completes.
 """
 
 import csv
@@ -25,7 +25,7 @@ SETS = ("motionpairs",)
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of MotionPairs is drawn: pixels a side, frames, clips per class of each split, and how hard."""
+    """How much of MotionPairs is drawn: pixels a side, frames, clips per class of each split; how hard."""
 
     size: int
     frames: int
@@ -52,7 +52,7 @@ def home(name: str = "motionpairs", scale: str = "cpu", root: str | Path | None 
 
 
 def locate(name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None) -> Path:
-    """The finished set's folder; DataError with the command to run where it is absent or of another version."""
+    """The finished set's folder; DataError with the command to run where it is absent or out of date."""
     folder = home(name, scale, root)
     if not _whole(folder, _facts(name, scale)):
         old = "of another version" if (folder / "dataset.json").exists() else "absent"
@@ -65,8 +65,8 @@ def prepare(
 ) -> Path:
     """Draws the set as video files with a progress bar, unless it is there, and returns its folder.
 
-    workers: processes, all cores unless given. Two calls at once wait for each other; a killed call is taken up where
-    it stopped; what is there of another version or size is drawn anew.
+    workers: processes, all cores unless given. Two calls at once wait for each other; a killed call is taken
+    up where it stopped; what is there of another version or size is drawn anew.
     """
     from filelock import FileLock
 
@@ -91,12 +91,14 @@ def prepare(
                 shutil.rmtree(folder)
             partial.rename(folder)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or set CTNET_DATA") from error
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror or error}); free space or set CTNET_DATA"
+        ) from error
     return folder
 
 
 def verify(folder: str | Path) -> list[str]:
-    """Reads every video of a data set to its last frame; one line for each that is broken, none when all is well."""
+    """Reads every video of a data set to its last frame; returns one line for each that is broken."""
     from tqdm import tqdm
 
     from ctnet.data.datasets import DataInfo, Manifest
@@ -151,7 +153,7 @@ def _whole(folder: Path, facts: dict) -> bool:
 
 
 def video_path(split: str, index: int) -> str:
-    """Where clip `index` is, below the data set's folder: videos/train/03/000047.avi (the middle is the label)."""
+    """Where clip `index` is, below the set's folder: videos/train/03/000047.avi, 03 being its label."""
     return f"videos/{split}/{index % len(motionpairs.CLASSES):02d}/{index:06d}.avi"
 
 
@@ -167,8 +169,8 @@ def _write_manifest(path: Path, scale: str, split: str, count: int) -> None:
 def _draw(folder: Path, scale: str, workers: int) -> None:
     """Runs the drawing processes and counts the clips that they report on one shared pipe.
 
-    Separate programs, not forks: they need no torch, no guard in the caller's script, and end by themselves (a broken
-    pipe) when the caller is killed.
+    Separate programs, not forks: they need no torch, no guard in the caller's script, and end by themselves
+    (a broken pipe) when the caller is killed.
     """
     from tqdm import tqdm
 
@@ -178,9 +180,17 @@ def _draw(folder: Path, scale: str, workers: int) -> None:
     single = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB")}
     path = os.pathsep.join(filter(None, (str(paths.ROOT), os.environ.get("PYTHONPATH"))))
     read, write = os.pipe()
-    command = [sys.executable, "-m", "ctnet.data.motionpairs.write", str(folder), json.dumps(asdict(SCALES[scale]))]
+    command = [
+        sys.executable,
+        "-m",
+        "ctnet.data.motionpairs.write",
+        str(folder),
+        json.dumps(asdict(SCALES[scale])),
+    ]
     processes = [
-        subprocess.Popen([*command, str(k), str(workers)], stdout=write, env={**os.environ, **single, "PYTHONPATH": path})
+        subprocess.Popen(
+            [*command, str(k), str(workers)], stdout=write, env={**os.environ, **single, "PYTHONPATH": path}
+        )
         for k in range(workers)
     ]
     os.close(write)
@@ -200,4 +210,6 @@ def _draw(folder: Path, scale: str, workers: int) -> None:
     finally:
         codes = [process.wait() for process in processes]
     if any(codes):
-        raise DataError(f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}")
+        raise DataError(
+            f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}"
+        )

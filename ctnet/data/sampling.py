@@ -14,11 +14,11 @@ def sample(
     """Frame indices (clips, frames), each in [0, total).
 
     With a generator the draw is random (training); without one it is fixed (testing).
-    sparse: one frame from each of `frames` equal segments (TSN); in testing the centres of the segments, with 2 clips
-    also their starts. dense: every (64 // frames)-th frame of a 64-frame window, wrapped round the end of a
-    shorter video; in testing the windows are spread evenly, the only one is the central one. uniform: in testing the
-    same frame of every segment, clip after clip from its first to its last frame; in training as sparse.
-    A video of fewer than `frames` frames repeats some.
+    sparse: one frame from each of `frames` equal segments (TSN); in testing the centres of the segments, with
+    2 clips also their starts. dense: every (64 // frames)-th frame of a 64-frame window, wrapped round the
+    end of a shorter video; in testing the windows are spread evenly, the only one is the central one.
+    uniform: in testing the same frame of every segment, clip after clip from its first to its last frame; in
+    training as sparse. A video of fewer than `frames` frames repeats some.
     """
     if mode not in SAMPLINGS:
         raise unknown("sampling", mode, SAMPLINGS)

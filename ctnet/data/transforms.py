@@ -22,8 +22,7 @@ POSITIONS = (
 
 
 def normalize(clips: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """uint8 (..., 3, T, H, W) -> float, /255, less ImageNet's mean, over its deviation; on the clips' device.
-    """
+    """uint8 (..., 3, T, H, W) -> float, /255, less ImageNet's mean, over its deviation, on its device."""
     mean, std = (torch.tensor(v, device=clips.device).view(3, 1, 1, 1) for v in (MEAN, STD))
     return ((clips.float() - mean * 255) / (std * 255)).to(dtype)
 
@@ -57,8 +56,7 @@ def center_crop(clip: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def three_crops(clip: torch.Tensor, size: int) -> torch.Tensor:
-    """(C, T, H, W) -> (3, C, T, size, size): left, centre, right (top, centre, bottom of an upright video).
-    """
+    """(C, T, H, W) -> (3, C, T, size, size): left, centre, right (or top, centre, bottom)."""
     h, w = clip.shape[-2:]
     boxes = [((h - size) * i // 2, (w - size) * i // 2) for i in range(3)]
     if w >= h:
@@ -71,9 +69,7 @@ def three_crops(clip: torch.Tensor, size: int) -> torch.Tensor:
 def test_views(
     clip: torch.Tensor, clips: int, crops: int, size: int, side: int | None = None
 ) -> torch.Tensor:
-    """(C, clips*T, H, W) -> (clips*crops, C, T, size, size): short side to `side` (default: size), then the
-    crops.
-    """
+    """(C, clips*T, H, W) -> (clips*crops, C, T, size, size): short side to `side` (or `size`), then crops."""
     clip = short_side(clip, side or size)
     boxes = three_crops(clip, size) if crops == 3 else center_crop(clip, size)[None]
     return boxes.unflatten(2, (clips, -1)).permute(2, 0, 1, 3, 4, 5).flatten(0, 1)

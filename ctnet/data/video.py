@@ -1,4 +1,4 @@
-"""Frames of a video file by index: decord first, PyAV where decord is missing, fails, or is known to be wrong."""
+"""Frames of a video file by index: decord first, PyAV where it is missing, fails or errs."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,8 +19,9 @@ BACKENDS = ("auto", "decord", "pyav")
 def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto") -> "torch.Tensor":
     """RGB frames (len(indices), H, W, 3), uint8, in the order of `indices` (repeats allowed).
 
-    path: a video file, or a folder of images (sorted by name). The reader is opened and closed in the call: one kept
-    over a fork hangs. Raises VideoError, which starts with the path, for a file that is missing, broken or too short.
+    path: a video file, or a folder of images (sorted by name). The reader is opened and closed in the call:
+    one kept over a fork hangs. Raises VideoError, which starts with the path, for a file that is missing,
+    broken or too short.
     """
     import torch  # here: the processes that only write videos start without it
 
@@ -48,7 +49,8 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
 
 
 def count_frames(path: str | Path) -> int:
-    """Frames that a player shows, counted packet by packet: headers (and decord) are wrong for cut mp4 files."""
+    """Frames that a player shows, counted packet by packet: headers (and decord) are wrong for cut mp4 files.
+    """
     import av
 
     path = Path(path)
@@ -65,8 +67,8 @@ def count_frames(path: str | Path) -> int:
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
     """Writes uint8 frames (T, H, W, 3) as Motion-JPEG without chroma subsampling (.avi), best quality.
 
-    Each frame is coded by itself, so the bytes of a frame do not depend on its neighbours: a clip and its reversal
-    decode to exact mirrors. Codecs that predict frames from frames leak the direction of time.
+    Each frame is coded by itself, so the bytes of a frame do not depend on its neighbours: a clip and its
+    reversal decode to exact mirrors. Codecs that predict frames from frames leak the direction of time.
     """
     import av
 
@@ -76,7 +78,9 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
         stream.pix_fmt = "yuvj444p"
         stream.codec_context.thread_count = 1
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+            )
         container.mux(stream.encode())
 
 
@@ -95,7 +99,7 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=65536)
 def _cut_mp4(path: Path, size: int) -> bool:
-    """Whether a player skips packets of this file (an edit list): decord does not, and returns shifted frames."""
+    """Whether a player skips packets of this file (edit list): decord does not, and its frames are shifted."""
     import av
 
     try:

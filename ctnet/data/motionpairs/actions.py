@@ -1,6 +1,7 @@
 """The state-change tier, after templates of Something-Something, and the dynamics tier.
 
-Each function draws the first class of its pair. Fingers come from a side that says nothing about the direction.
+Each function draws the first class of its pair. Fingers come from a side that says nothing about the
+direction.
 """
 
 import numpy as np

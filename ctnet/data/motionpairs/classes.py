@@ -34,7 +34,9 @@ PAIRS = {
 APPEARANCE = ("star", "cross", "ring", "checkerboard", "stripes", "bricks")
 
 CLASSES = tuple(name for pairs in PAIRS.values() for pair in pairs for name in pair) + APPEARANCE
-TIERS = tuple(tier for tier, pairs in PAIRS.items() for _ in pairs for _ in (0, 1)) + ("appearance",) * len(APPEARANCE)
+TIERS = tuple(tier for tier, pairs in PAIRS.items() for _ in pairs for _ in (0, 1)) + ("appearance",) * len(
+    APPEARANCE
+)
 
 MIRROR = (("left", "right"), ("clockwise", "counterclockwise"))
 OPPOSITES = (
@@ -53,7 +55,7 @@ def swap(name: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def label_map(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[int | None, ...]:
-    """For each class the label of its swapped name: its own where nothing swaps, None where no class has that name."""
+    """The label of each class's swapped name: its own where nothing swaps, None where no class is called so."""
     place = {name: label for label, name in enumerate(names)}
     return tuple(place.get(swap(name, pairs)) for name in names)
 

@@ -47,7 +47,10 @@ def red_leads_blue(s: Stage) -> None:
     s.backdrop()
     phase = 2 * np.pi * s.travel(s.hard.pulse)
     (x1, y1), (x2, y2) = _two_places(s)
-    for x, y, beat, color in ((x1, y1, phase, (0.95, 0.1, 0.1)), (x2, y2, phase - np.pi / 2, (0.1, 0.2, 0.95))):
+    for x, y, beat, color in (
+        (x1, y1, phase, (0.95, 0.1, 0.1)),
+        (x2, y2, phase - np.pi / 2, (0.1, 0.2, 0.95)),
+    ):
         radius = s.uniform(0.12, 0.16) * (1 + 0.55 * np.cos(beat))
         s.paint(s.thing("disc", x, y, radius), np.array(color, np.float32))
 
@@ -71,11 +74,25 @@ def _turn(s: Stage, angle: Array | float) -> tuple[Array, Array]:
 def _two_places(s: Stage) -> tuple[tuple[float, float], tuple[float, float]]:
     """Two points at least 0.45 apart, mirrored through a point near the middle."""
     angle, distance = s.uniform(0, 2 * np.pi), s.uniform(0.23, 0.28)
-    x, y, dx, dy = s.uniform(0.45, 0.55), s.uniform(0.45, 0.55), distance * np.cos(angle), distance * np.sin(angle)
+    x, y, dx, dy = (
+        s.uniform(0.45, 0.55),
+        s.uniform(0.45, 0.55),
+        distance * np.cos(angle),
+        distance * np.sin(angle),
+    )
     return (x - dx, y - dy), (x + dx, y + dy)
 
 
-STRICT = (pan_left, pan_up, spin_clockwise, zoom_in, hue_forward, dots_drift_left, red_leads_blue, conveyor_left)
+STRICT = (
+    pan_left,
+    pan_up,
+    spin_clockwise,
+    zoom_in,
+    hue_forward,
+    dots_drift_left,
+    red_leads_blue,
+    conveyor_left,
+)
 
 
 # --- appearance: one function for each class; these shapes and patterns are used nowhere else

@@ -14,7 +14,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard the set is. Motions are given over a whole clip, so that they do not depend on its frame count."""
+    """How hard the set is. Motions are given over a whole clip, whatever its frame count."""
 
     noise: float = 0.04  # deviation of the sensor noise
     shake: float = 0.01  # camera shake, image widths
@@ -33,11 +33,14 @@ class Difficulty:
 class Stage:
     """One clip while it is drawn: `canvas` (T, H, W, 3) float32 in [0, 1].
 
-    rng draws motion, places and noise; look draws all that is seen (textures, colours), from a seed that the other split
-    never has. The camera shake is a sum of sines at uniform phases: stationary, and as likely backwards as forwards.
+    rng draws motion, places and noise; look draws all that is seen (textures, colours), from a seed that the
+    other split never has. The camera shake is a sum of sines at uniform phases: stationary, and as likely
+    backwards as forwards.
     """
 
-    def __init__(self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty):
+    def __init__(
+        self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty
+    ):
         self.size, self.frames, self.rng, self.look, self.hard = size, frames, rng, look, hard
         self.t = (np.arange(frames, dtype=np.float32) / frames)[:, None, None]
         pixel = (np.arange(size, dtype=np.float32) + 0.5) / size
@@ -55,7 +58,7 @@ class Stage:
         return float(self.rng.uniform(low, high))
 
     def travel(self, span: Range) -> Array:
-        """A motion of uniform speed from a uniform phase: (T, 1, 1), growing by a draw of `span` over the clip."""
+        """A steady motion from a uniform phase: (T, 1, 1), growing by a draw of `span` over the clip."""
         return self.uniform(0, 1) + self.t * self.uniform(*span)
 
     def progress(self) -> Array:
@@ -75,7 +78,9 @@ class Stage:
         radius = np.hypot(k[:, None], k[None, high:])
         weight = ((radius >= low) & (radius <= high + 0.5)) / np.maximum(radius, 1)
         spectrum = np.zeros((side, side // 2 + 1), complex)
-        spectrum[k, : high + 1] = weight * (self.look.normal(size=radius.shape) + 1j * self.look.normal(size=radius.shape))
+        spectrum[k, : high + 1] = weight * (
+            self.look.normal(size=radius.shape) + 1j * self.look.normal(size=radius.shape)
+        )
         field = np.fft.irfft2(spectrum, (side, side)).astype(np.float32)
         return field / field.std()
 
@@ -108,8 +113,10 @@ class Stage:
         """Alpha of a shape from its signed distance (negative inside): an edge one pixel wide."""
         return np.clip(0.5 - distance * self.size, 0, 1)
 
-    def thing(self, kind: str, x: Array | float, y: Array | float, radius: Array | float, wrap: bool = False) -> Array:
-        """Alpha of a disc, square, diamond or bar at (x, y); with wrap it leaves on one side and enters on the other."""
+    def thing(
+        self, kind: str, x: Array | float, y: Array | float, radius: Array | float, wrap: bool = False
+    ) -> Array:
+        """Alpha of a disc, square, diamond or bar at (x, y); with wrap it leaves and enters again."""
         dx, dy = self.x - x, self.y - y
         if wrap:
             dx, dy = (d - np.round(d) for d in (dx, dy))
@@ -122,7 +129,9 @@ class Stage:
             return self.edge(np.maximum(dx * 0.6, dy * 1.5) - radius)
         return self.edge(np.maximum(dx, dy) - 0.88 * radius)
 
-    def box(self, left: Array | float, right: Array | float, top: Array | float, bottom: Array | float) -> Array:
+    def box(
+        self, left: Array | float, right: Array | float, top: Array | float, bottom: Array | float
+    ) -> Array:
         """Alpha of an upright rectangle."""
         across = np.clip(np.minimum(self.x - left, right - self.x) * self.size + 0.5, 0, 1)
         down = np.clip(np.minimum(self.y - top, bottom - self.y) * self.size + 0.5, 0, 1)
@@ -132,7 +141,7 @@ class Stage:
         return str(self.rng.choice(("disc", "square", "diamond", "bar")))
 
     def distract(self) -> None:
-        """Small things that drift anywhere, each at a uniform speed and phase, as likely one way as the other."""
+        """Small things that drift steadily from a uniform phase, as likely one way as the other."""
         for _ in range(int(self.rng.integers(self.hard.distractors + 1))):
             angle, path = self.uniform(0, 2 * np.pi), self.uniform(0.1, 0.8)
             x = self.uniform(0, 1) + self.t * path * np.cos(angle)

@@ -1,6 +1,8 @@
-"""One drawing process: python -m ctnet.data.motionpairs.write FOLDER SCALE-AS-JSON K N writes every N-th pair from K.
+"""One drawing process: python -m ctnet.data.motionpairs.write FOLDER SCALE-AS-JSON K N writes every N-th pair
+from K.
 
-Reports "+n" for n clips that are there. A file gets its name when it is complete, so what is there is never drawn again.
+Reports "+n" for n clips that are there. A file gets its name when it is complete, so what is there is never
+drawn again.
 """
 
 import json
@@ -35,7 +37,9 @@ def report(line: str) -> None:
 
 
 def main(folder: Path, scale: dict, k: int, n: int) -> None:
-    hard = Difficulty(**{key: tuple(v) if isinstance(v, list) else v for key, v in scale["difficulty"].items()})
+    hard = Difficulty(
+        **{key: tuple(v) if isinstance(v, list) else v for key, v in scale["difficulty"].items()}
+    )
     for split in SPLITS:
         for group in groups(scale[split])[k::n]:
             files = [folder / video_path(split, index) for index in group]
