@@ -1,0 +1,144 @@
+"""The project's own files: they agree with each other, and notebooks are stored clean."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ctnet.book import notebooks
+from ctnet.paths import ROOT
+from ctnet.runner import parameter_names
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and line[0] != "#"]
+PINS = [Requirement(line) for line in LOCK]
+LINUX = {
+    "sys_platform": "linux",
+    "platform_machine": "x86_64",
+    "platform_system": "Linux",
+    "os_name": "posix",
+}
+MAC = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin", "os_name": "posix"}
+
+
+def pins_on(machine: dict[str, str], python: str) -> dict[str, str]:
+    """Name -> version of what the lock installs there."""
+    environment = {**machine, "python_version": python, "python_full_version": f"{python}.9"}
+    chosen = [pin for pin in PINS if pin.marker is None or pin.marker.evaluate(environment)]
+    names = [canonicalize_name(pin.name) for pin in chosen]
+    assert len(names) == len(set(names)), "two pins for one package"
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in chosen}
+
+
+def declared() -> list[Requirement]:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    return [
+        Requirement(line) for line in [*PROJECT["project"]["dependencies"], *(e for extra in extras for e in extra)]
+    ]
+
+
+def test_the_lock_is_exact_and_names_no_place():
+    for pin in PINS:
+        assert re.fullmatch(r"==[^,*]+", str(pin.specifier)), f"{pin} is not one exact version"
+        assert pin.url is None, f"{pin} comes from one place only"
+    assert not [line for line in LOCK if line.startswith("-") or "://" in line]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+@pytest.mark.parametrize("machine", [LINUX, MAC], ids=["linux", "mac"])
+def test_the_lock_meets_what_pyproject_asks_for(machine, python):
+    pins = pins_on(machine, python)
+    environment = {**machine, "python_version": python}
+    for wanted in declared():
+        if wanted.marker is None or wanted.marker.evaluate(environment):
+            version = pins.get(canonicalize_name(wanted.name))
+            assert version and wanted.specifier.contains(version, prereleases=True), f"{wanted} is locked at {version}"
+
+
+def test_what_only_linux_can_install_is_marked():
+    linux, mac = pins_on(LINUX, "3.11"), pins_on(MAC, "3.11")
+    only_linux = {name for name in linux if name.startswith(("nvidia-", "cuda-")) or name in ("decord", "triton")}
+    assert "decord" in only_linux and len(only_linux) > 10
+    assert not only_linux & set(mac)
+    assert mac["torch"] == linux["torch"] and mac["av"] == linux["av"]
+
+
+def test_the_environment_is_the_lock():
+    """What runs these tests is what the lock says, for the packages that results depend on."""
+    from importlib.metadata import version
+
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if not (sys.platform == "linux" and (ROOT / ".venv") == Path(sys.prefix)):
+        pytest.skip("not run from .venv on Linux: another set of versions is allowed")
+    pins = pins_on(LINUX, python)
+    names = ("torch", "torchvision", "lightning", "numpy", "jupyter-book", "pydata-sphinx-theme")
+    assert {name: version(name) for name in names} == {name: pins[name] for name in names}
+
+
+def test_conda_users_get_the_same_pins():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = conda["dependencies"]
+    assert pip == {"pip": ["-r requirements.lock"]}
+    assert python.partition("=")[2] in ("3.11", "3.12")
+
+
+def test_every_dependency_says_why():
+    """One comment for each line of dependencies: a reader sees what may be left out."""
+    text = (ROOT / "pyproject.toml").read_text()
+    lines = [line for line in text.splitlines() if re.match(r'    "[A-Za-z].*",', line)]
+    assert len(lines) == len(declared())
+    assert not [line for line in lines if "  # " not in line]
+
+
+SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_the_book_shows_every_notebook():
+    assert sorted(notebooks(ROOT / "book")) == [path.stem for path in SOURCES]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_clean(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert not cell.get("outputs"), "outputs are stored: clear them"
+        assert cell.get("execution_count") is None, "execution counts are stored: clear them"
+        assert not {"papermill", "execution"} & set(cell.metadata), "traces of a run are stored"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert {"scale", "fresh"} <= set(parameter_names(path))
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+
+
+def test_style():
+    """ruff, over the library, the tests, the notebooks and the rest."""
+    command = [sys.executable, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_make_help_lists_every_target():
+    """What the README promises is there, and `make` alone only lists it."""
+    listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "book", "test", "lab", "bench", "clean"):
+        assert f"make {target} " in listed
+
+
+def test_no_large_file_is_stored():
+    """The repository stays under 20 MB, and nothing generated is in it."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if files.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in files.stdout.split("\0") if name]
+    sizes = {path: path.stat().st_size for path in paths if path.exists()}
+    assert sum(sizes.values()) < 20e6
+    generated = [p for p in sizes if {"_build", "runs", ".venv", "sets"} & set(p.relative_to(ROOT).parts[:3])]
+    assert not [path for path in generated if "tests" not in path.parts]
