@@ -1,0 +1,74 @@
+"""Which notebooks to run: those of book/_toc.yml whose source, inputs or parameters changed.
+
+    snakemake --cores 8 --keep-going                                     everything, the book too
+    snakemake --cores 8 --keep-going --resources gpu=4 --config scale=gpu
+    snakemake --executor slurm --jobs 8 --keep-going --config scale=gpu  (see book/gpu.md)
+"""
+
+import json
+import sys
+from glob import glob
+
+import yaml
+
+SCALE = str(config.get("scale", "cpu"))
+FRESH = "--fresh" if str(config.get("fresh", "0")).lower() in ("1", "true") else ""
+PYTHON = sys.executable
+
+with open("book/_toc.yml") as toc:
+    pages = [chapter["file"] for part in yaml.safe_load(toc)["parts"] for chapter in part["chapters"]]
+NOTEBOOKS = [page.removeprefix("runs/") for page in pages if page.startswith("runs/")]
+
+# Files beside the notebook that change what it shows. Not the whole library: every edit would run everything.
+RESULTS = glob(f"data/results/{SCALE}/*.json") + glob("data/paper/*.csv")
+USES = {
+    "start": glob("ctnet/data/*.py"),
+    "data": glob("ctnet/data/*.py"),
+    "ct_module": glob("ctnet/models/*.py"),
+    "cost": glob("ctnet/models/*.py") + glob("ctnet/cost*.py") + glob("data/paper/*.csv"),
+}
+
+
+localrules:
+    all,
+    notebooks,
+    book,
+
+
+# All results by name: a deleted one is made again even while the book is there.
+rule all:
+    input:
+        expand("book/runs/{name}.ipynb", name=NOTEBOOKS),
+        "book/_build/html/index.html",
+
+
+rule notebooks:
+    input:
+        expand("book/runs/{name}.ipynb", name=NOTEBOOKS),
+
+
+rule notebook:
+    input:
+        notebook="notebooks/{name}.ipynb",
+        uses=lambda w: USES.get(w.name, RESULTS),
+    output:
+        "book/runs/{name}.ipynb",
+    params:
+        # a function of the wildcards only: one that takes `output` would hide changed parameters
+        json=lambda w: json.dumps({"scale": SCALE}),
+    threads: int(config.get("threads", 1))
+    resources:
+        gpu=1 if SCALE in ("gpu", "paper") else 0,
+    shell:
+        # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed
+        "exec {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {FRESH}"
+
+
+rule book:
+    input:
+        expand("book/runs/{name}.ipynb", name=NOTEBOOKS),
+        glob("book/*.md") + glob("book/*.yml") + glob("book/*.bib"),
+    output:
+        "book/_build/html/index.html",
+    shell:
+        "{PYTHON:q} -m ctnet.book build"

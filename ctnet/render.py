@@ -1,0 +1,45 @@
+"""Makes an executed notebook fit for the book: no warning when it is built, no path of the machine that ran it."""
+
+from pathlib import Path
+
+PARAMETER_TAGS = {"parameters", "injected-parameters"}
+
+
+def render(path: Path) -> str:
+    """Rewrite the executed notebook at `path` in place; returns the end of what it wrote to stderr.
+
+    Parameter cells are folded, stderr is taken out, neighbouring pieces of stdout become one, papermill's
+    timings and paths go.
+    """
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    stderr: list[str] = []
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        if tags & PARAMETER_TAGS:
+            cell.metadata["tags"] = sorted(tags | {"hide-input"})
+        for key in ("papermill", "execution", "collapsed", "scrolled"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            stderr += [o.text for o in cell.outputs if _is_stream(o, "stderr")]
+            cell.outputs = _merge_stdout([o for o in cell.outputs if not _is_stream(o, "stderr")])
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    language = {"name": "python", "pygments_lexer": "ipython3"}  # without it, Sphinx warns
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language})
+    nbformat.write(notebook, path)
+    return "".join(stderr)[-4000:]
+
+
+def _is_stream(output, name: str) -> bool:
+    return output.output_type == "stream" and output.name == name
+
+
+def _merge_stdout(outputs: list) -> list:
+    merged: list = []
+    for output in outputs:
+        if merged and _is_stream(output, "stdout") and _is_stream(merged[-1], "stdout"):
+            merged[-1].text += output.text
+        else:
+            merged.append(output)
+    return merged
