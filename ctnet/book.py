@@ -1,0 +1,189 @@
+"""Builds the book: `python -m ctnet.book build`, after `ctnet.runner` has run the notebooks.
+
+`python -m ctnet.book pages` writes only the generated parts, into book/runs: status.md (the last run of every
+notebook), claims.md (every claim of the paper with its verdict) and, for a notebook that has no executed copy, a
+page that says so.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ctnet.paths import ROOT
+
+BADGES = {"supported": "success", "partly": "warning", "not": "danger"}
+PLAIN_BADGE = "light"
+
+
+def notebooks(book: Path) -> list[str]:
+    """Names of the notebooks in the book's table of contents, in its order."""
+    import yaml
+
+    toc = yaml.safe_load((book / "_toc.yml").read_text())
+    pages = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [page.removeprefix("runs/") for page in pages if page.startswith("runs/")]
+
+
+def records(book: Path) -> dict[str, dict[str, Any] | None]:
+    """Notebook -> the record of its last run (`ctnet.runner`), None where there is none."""
+    found = {}
+    for name in notebooks(book):
+        path = book / "runs" / f"{name}.json"
+        found[name] = json.loads(path.read_text()) if path.exists() else None
+    return found
+
+
+def problems(book: Path) -> list[str]:
+    """One line for each notebook without an executed copy: what failed and where, or that it never ran."""
+    lines = []
+    for name, record in records(book).items():
+        if not (book / "runs" / f"{name}.ipynb").exists():
+            error = (record or {}).get("error")
+            lines.append(f"{name}: {error['where']}: {error['message']}" if error else f"{name}: has not been run")
+    return lines
+
+
+def status(book: Path) -> str:
+    """Markdown: a table of all notebooks with what their last run was."""
+    lines = [
+        "| notebook | scale | result | run (UTC) | seconds | device | commit | Python, torch |",
+        "|---|---|---|---|---:|---|---|---|",
+    ]
+    for name, record in records(book).items():
+        link = f"{{doc}}`{name} </runs/{name}>`"
+        if record is None:
+            there = (book / "runs" / f"{name}.ipynb").exists()
+            lines.append(f"| {link} | | {'ran, record lost' if there else 'not run'} | | | | | |")
+            continue
+        result = "ok" if record["ok"] else f"failed in {record['error']['where']}"
+        versions = record["versions"]
+        cells = [
+            link,
+            record["params"].get("scale", ""),
+            result,
+            record["when"][:16].replace("T", " "),
+            f"{record['seconds']:.0f}",
+            record["device"],
+            f"`{record['commit']}`" if record["commit"] else "",
+            f"{versions['python']}, {versions.get('torch', '')}",
+        ]
+        lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def claims(evidence: dict[str, Any] | None = None) -> str:
+    """Markdown: how many claims stand how, then each with its verdict. `evidence`: arguments of `verdicts`."""
+    from ctnet import claims as paper_claims
+
+    verdicts = paper_claims.verdicts(**(evidence or {}))
+    counts = Counter(verdict.verdict for verdict in verdicts.values())
+    head = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    lines = [
+        f"{len(verdicts)} claims: {head}.\n",
+        "| claim | where | paper | here | verdict | p |",
+        "|---|---|---:|---:|---|---:|",
+    ]
+    for claim in paper_claims.claims():
+        verdict = verdicts[claim.id]
+        where = f"{claim.section}, p. {claim.page}" + (f", Table {claim.table}" if claim.table else "")
+        badge = f"{{bdg-{BADGES.get(verdict.verdict, PLAIN_BADGE)}}}`{verdict.verdict}`"
+        here = "" if verdict.effect is None else _effect(claim, verdict.effect)
+        p = "" if verdict.p is None else f"{verdict.p:.2g}"
+        note = f" (needs {claim.needs})" if claim.needs else ""
+        lines.append(f"| {_cell(claim.claim)}{_cell(note)} | {where} | {_printed(claim)} | {here} | {badge} | {p} |")
+    return "\n".join(lines) + "\n"
+
+
+def _effect(claim, effect: float) -> str:
+    if claim.kind != "cost":
+        return f"{effect:+.1f} points"
+    if claim.test == "prints":
+        return f"{effect:.1f} GFLOPs"
+    return f"{effect:.{3 if abs(effect - 1) < 0.05 else 2}f} ×"
+
+
+def _printed(claim) -> str:
+    """The paper's own effect, in the form of `_effect`; empty for a claim that states none."""
+    from ctnet.claims import paper_effect
+
+    if claim.kind in ("accuracy", "sota"):
+        return f"{paper_effect(claim):+.1f} points"
+    units = {"prints": "GFLOPs", "times_fewer": "×"}
+    return f"{claim.value} {units[claim.test]}" if claim.test in units else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("\n", " ").replace("|", "\\|").replace("$", "\\$")
+
+
+def missing_page(name: str, record: dict[str, Any] | None) -> str:
+    """The page of a notebook that has no executed copy."""
+    error = (record or {}).get("error")
+    what = "failed" if error else "not been run"
+    text = f"# {name}\n\n```{{warning}}\nThis notebook has {what} in this build.\n```\n"
+    if error:
+        trace = error["traceback"].strip() or error["message"]
+        text += f"\nIt stopped in `{error['where']}`:\n\n````text\n{trace}\n````\n"
+    return text
+
+
+def evidence() -> dict[str, Any]:
+    """What is recorded here for the verdicts: paired differences of accuracy, and measured mechanisms."""
+    try:
+        from ctnet.experiments import claim_evidence
+    except ImportError:
+        return {}
+    return claim_evidence()
+
+
+def write_pages(book: Path, with_claims: bool = True) -> None:
+    """Write the generated parts into `book`/runs."""
+    runs = book / "runs"
+    runs.mkdir(exist_ok=True)
+    for name, record in records(book).items():
+        stub = runs / f"{name}.md"
+        if (runs / f"{name}.ipynb").exists():
+            stub.unlink(missing_ok=True)
+        else:
+            stub.write_text(missing_page(name, record))
+    (runs / "status.md").write_text(status(book))
+    (runs / "claims.md").write_text(claims(evidence()) if with_claims else "Verdicts are left out of this build.\n")
+
+
+def build(book: Path, quiet: bool = True) -> int:
+    """Build the pages with warnings as errors; 0, or jupyter-book's exit code after its output was printed."""
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(book), "-W", "-n", "--keep-going", "-q"]
+    result = subprocess.run(command, capture_output=quiet, text=True, check=False)
+    if result.returncode and quiet:
+        print(result.stdout[-6000:], result.stderr[-6000:], sep="\n", file=sys.stderr)
+    return result.returncode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 a whole book, 1 a book with pages missing or no book."""
+    parser = argparse.ArgumentParser(prog="python -m ctnet.book", description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["pages", "build"], nargs="?", default="build")
+    parser.add_argument("--book", type=Path, default=ROOT / "book", help="folder of the book's sources")
+    parser.add_argument("--no-claims", action="store_true", help="leave the verdicts out")
+    options = parser.parse_args(arguments)
+    write_pages(options.book, not options.no_claims)
+    if options.what == "pages":
+        return 0
+    failed = build(options.book)
+    if failed:
+        print("the book was not built whole: see the warnings above", file=sys.stderr)
+    else:
+        print(f"The book: {(options.book / '_build' / 'html' / 'index.html').resolve().as_uri()}")
+    missing = problems(options.book)
+    for line in missing:
+        print(f"not in the book: {line}", file=sys.stderr)
+    return 1 if failed or missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
