@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctnet.errors import VideoError
+from ctnet.errors import VideoError, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,8 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
     """
     import torch  # here: the processes that only write videos start without it
 
+    if backend not in BACKENDS:
+        raise unknown("video backend", backend, BACKENDS)
     path = Path(path)
     wanted = [int(i) for i in indices]
     if not path.exists():
@@ -36,21 +38,20 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
         frames = _read_folder(path, order)
     elif backend == "pyav" or (backend == "auto" and not _decord_is_right(path)):
         frames = _read_pyav(path, order)
-    elif backend == "decord":
-        frames = _read_decord(path, order)
     else:
         try:
             frames = _read_decord(path, order)
-        except Exception:  # whatever decord stumbles over, PyAV has the last word and makes the message
-            frames = _read_pyav(path, order)
+        except Exception as error:  # decord's own errors have no common base
+            if backend == "decord":
+                raise error if isinstance(error, VideoError) else VideoError(f"{path}: {_reason(error)}") from None
+            frames = _read_pyav(path, order)  # has the last word, and makes the message
     place = {index: k for k, index in enumerate(order)}
     frames = torch.from_numpy(np.stack(frames))
     return frames if wanted == order else frames[[place[i] for i in wanted]]
 
 
 def count_frames(path: str | Path) -> int:
-    """Frames that a player shows, counted packet by packet: headers (and decord) are wrong for cut mp4 files.
-    """
+    """Frames that a player shows, counted packet by packet: headers (and decord) err on cut mp4 files."""
     import av
 
     path = Path(path)
@@ -99,7 +100,7 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=65536)
 def _cut_mp4(path: Path, size: int) -> bool:
-    """Whether a player skips packets of this file (edit list): decord does not, and its frames are shifted."""
+    """Whether players skip packets of this file (edit list): decord does not, its frames are shifted."""
     import av
 
     try:

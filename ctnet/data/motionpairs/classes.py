@@ -55,7 +55,7 @@ def swap(name: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def label_map(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[int | None, ...]:
-    """The label of each class's swapped name: its own where nothing swaps, None where no class is called so."""
+    """The label of each class's swapped name: its own where nothing swaps, None where no class has it."""
     place = {name: label for label, name in enumerate(names)}
     return tuple(place.get(swap(name, pairs)) for name in names)
 

@@ -1,5 +1,4 @@
-"""A clip of MotionPairs is a pure function of (version, split, seed, index) and of the size it is drawn at.
-"""
+"""A clip of MotionPairs is a pure function of (version, split, seed, index) and of its size."""
 
 import numpy as np
 
@@ -23,7 +22,7 @@ def _seed(split: str, seed: int, index: int) -> tuple[int, int, int, int]:
 
 
 def texture_seed(split: str, seed: int, index: int) -> int:
-    """Seeds all that is seen of a clip: even in the training split, odd in the test split, so never shared."""
+    """Seeds all that is seen of a clip: even in training, odd in testing, so never in both."""
     draw = np.random.SeedSequence((*_seed(split, seed, index), 1)).generate_state(1, np.uint64)[0]
     return int(draw) // 2 * 2 + SPLITS.index(split)
 
@@ -48,7 +47,7 @@ def pair(
 def clip(
     split: str, seed: int, index: int, size: int = 48, frames: int = 16, difficulty: Difficulty | None = None
 ) -> tuple[np.ndarray, int]:
-    """Frames (T, H, W, 3), uint8, and label of clip `index`; the second of two twins is the first, reversed."""
+    """Frames (T, H, W, 3), uint8, and label of clip `index`; a second twin is the first, reversed."""
     label = index % len(CLASSES)
     drawn = pair(split, seed, index, size, frames, difficulty)
     return (drawn[::-1] if label < PAIRED and label % 2 else drawn), label

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctnet.data import motionpairs
+from ctnet.data.motionpairs import CLASSES, FLIP, PAIRS, REVERSE, TIERS, Difficulty, clip, texture_seed
+from ctnet.errors import ConfigError
+
+splits, seeds, indices = st.sampled_from(["train", "test"]), st.integers(0, 9), st.integers(0, 9999)
+
+
+def test_classes_and_tiers():
+    assert len(CLASSES) == len(set(CLASSES)) == len(TIERS) == 44
+    count = {tier: TIERS.count(tier) for tier in TIERS}
+    assert count == {"strict": 16, "state change": 16, "dynamics": 6, "appearance": 6}
+
+
+def test_reversal_is_the_partner():
+    for pairs in PAIRS.values():
+        for one, other in pairs:
+            a, b = CLASSES.index(one), CLASSES.index(other)
+            assert (REVERSE[a], REVERSE[b]) == (b, a) and b == a + 1 and a % 2 == 0
+    assert all(REVERSE[label] == label for label, tier in enumerate(TIERS) if tier == "appearance")
+
+
+def test_mirror_swaps_left_and_right_only():
+    for label, name in enumerate(CLASSES):
+        if FLIP[label] is None:
+            assert TIERS[label] == "dynamics" and ("left" in name or "right" in name)
+            continue
+        assert FLIP[FLIP[label]] == label
+        sided = any(word in name for word in ("left", "right", "clockwise"))
+        assert FLIP[label] == (REVERSE[label] if sided else label)
+
+
+def test_label_maps_follow_from_any_names():
+    names = ("turn left", "turn right", "lift up", "stand")
+    assert motionpairs.flip_map(names) == (1, 0, 2, 3)
+    assert motionpairs.reverse_map(names) == (1, 0, None, 3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(splits, seeds, indices)
+def test_a_clip_is_a_pure_function_and_its_twin_the_exact_reversal(split, seed, index):
+    frames, label = clip(split, seed, index, size=24, frames=6)
+    assert frames.shape == (6, 24, 24, 3) and frames.dtype == np.uint8 and label == index % 44
+    assert np.array_equal(frames, clip(split, seed, index, size=24, frames=6)[0])
+    if REVERSE[label] != label:
+        twin, partner = clip(split, seed, index - label + REVERSE[label], size=24, frames=6)
+        assert partner == REVERSE[label] and np.array_equal(twin, frames[::-1])
+        assert not np.array_equal(twin, frames)
+
+
+@given(st.integers(0, 99), st.integers(0, 10**6), st.integers(0, 99), st.integers(0, 10**6))
+def test_splits_share_no_texture_seed(seed, index, other_seed, other_index):
+    assert texture_seed("train", seed, index) != texture_seed("test", other_seed, other_index)
+
+
+def test_texture_seeds_are_drawn_once_for_a_pair():
+    drawn = [texture_seed("train", 0, index) for index in range(44 * 50)]
+    assert len(set(drawn)) == 25 * 50
+
+
+@pytest.mark.parametrize("label", range(0, 44))
+def test_clips_of_a_class_differ_by_split_seed_and_number(label):
+    drawn = [
+        clip(*args, size=16, frames=4)[0]
+        for args in (("train", 0, label), ("test", 0, label), ("train", 1, label), ("train", 0, label + 44))
+    ]
+    for i, a in enumerate(drawn):
+        assert all(np.abs(a.astype(int) - b).mean() > 5 for b in drawn[:i])
+
+
+def test_motion_is_given_over_the_clip_whatever_its_frames():
+    """Every second frame of a clip of 12 is the clip of 6, noise and light apart."""
+    calm = Difficulty(noise=0)
+    for label in range(0, 38, 2):
+        slow, fast = (clip("train", 0, label, 32, t, calm)[0].astype(float) for t in (12, 6))
+        assert np.abs(slow[::2] - fast).mean() < 4
+        assert np.abs(slow[1::2] - fast).mean() > np.abs(slow[::2] - fast).mean()
+
+
+@pytest.mark.parametrize(
+    "name, axis, step", [("pan left", 2, -1), ("pan right", 2, 1), ("pan up", 1, -1), ("pan down", 1, 1)]
+)
+def test_pans_go_where_they_say(name, axis, step):
+    """A frame, moved by a few pixels in the named direction, resembles the next one more than moved the other way."""
+    calm = Difficulty(noise=0, shake=0, distractors=0)
+    for n in range(5):
+        frames = clip("train", 0, CLASSES.index(name) + 44 * n, 48, 16, calm)[0].astype(float)
+        ahead = np.abs(np.roll(frames[:-1], 2 * step, axis) - frames[1:]).mean()
+        back = np.abs(np.roll(frames[:-1], -2 * step, axis) - frames[1:]).mean()
+        assert ahead < back
+
+
+def test_red_leads_blue():
+    """The red disc is largest a quarter of a beat before the blue one: the loop of their areas turns one way."""
+    calm = Difficulty(noise=0, shake=0, distractors=0, clutter=0)
+    for n in range(10):
+        frames = clip("train", 0, CLASSES.index("red leads blue") + 44 * n, 48, 32, calm)[0].astype(float)
+        red = ((frames[..., 0] - frames[..., 2]) > 120).mean((1, 2))
+        blue = ((frames[..., 2] - frames[..., 0]) > 120).mean((1, 2))
+        red, blue = red - red.mean(), blue - blue.mean()
+        assert (red[:-1] * blue[1:] - red[1:] * blue[:-1]).sum() > 0
+
+
+def test_an_unknown_split_is_named():
+    with pytest.raises(ConfigError, match="train"):
+        clip("trian", 0, 0)

@@ -1,0 +1,74 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctnet.data.sampling import sample
+from ctnet.errors import ConfigError
+
+totals, lengths, clips = st.integers(1, 400), st.integers(1, 32), st.integers(1, 10)
+modes, seeds = st.sampled_from(["sparse", "dense", "uniform"]), st.none() | st.integers(0, 99)
+
+
+def draw(seed):
+    return None if seed is None else torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(
+    "args, expected",
+    [
+        ((32, 8, 1, "sparse"), [[2, 6, 10, 14, 18, 22, 26, 30]]),  # segment centres
+        ((32, 8, 2, "sparse"), [[2, 6, 10, 14, 18, 22, 26, 30], [0, 4, 8, 12, 16, 20, 24, 28]]),  # and starts
+        ((30, 4, 1, "sparse"), [[3, 11, 18, 26]]),
+        ((3, 8, 1, "sparse"), [[0, 0, 0, 1, 1, 2, 2, 2]]),  # a short video repeats frames
+        ((100, 8, 1, "dense"), [[18, 26, 34, 42, 50, 58, 66, 74]]),  # the central window of 64
+        ((100, 8, 3, "dense"), [[s + 8 * i for i in range(8)] for s in (0, 18, 36)]),
+        ((20, 8, 1, "dense"), [[0, 8, 16, 4, 12, 0, 8, 16]]),  # wraps round
+        ((80, 8, 4, "uniform"), [[s + 10 * i for i in range(8)] for s in (0, 3, 6, 9)]),
+        ((4, 8, 2, "uniform"), [[0, 0, 1, 1, 2, 2, 3, 3]] * 2),
+    ],
+)
+def test_frames_of_a_test_clip(args, expected):
+    assert sample(*args).tolist() == expected
+
+
+@given(totals, lengths, clips, modes, seeds)
+def test_always_in_range_and_repeatable(total, frames, n, mode, seed):
+    indices = sample(total, frames, n, mode, draw(seed))
+    assert indices.shape == (n, frames) and indices.dtype == torch.int64
+    assert indices.min() >= 0 and indices.max() < total
+    assert torch.equal(indices, sample(total, frames, n, mode, draw(seed)))
+
+
+@given(totals, lengths, clips, st.integers(0, 99))
+def test_training_takes_one_frame_of_each_segment(total, frames, n, seed):
+    indices = sample(total, frames, n, "sparse", draw(seed))
+    step = torch.arange(frames)
+    assert (indices >= step * total // frames).all()
+    assert (indices <= (((step + 1) * total + frames - 1) // frames).clamp(max=total) - 1).all()
+
+
+@given(totals, lengths, st.sampled_from(["sparse", "uniform"]), seeds)
+def test_time_never_runs_backwards(total, frames, mode, seed):
+    assert (sample(total, frames, 3, mode, draw(seed)).diff(dim=1) >= 0).all()
+
+
+@given(st.integers(64, 400), st.integers(1, 64), seeds)
+def test_a_dense_clip_lies_in_one_window(total, frames, seed):
+    indices = sample(total, frames, 1, "dense", draw(seed))[0]
+    assert (indices.diff() == 64 // frames).all()
+
+
+def test_training_draws_differ_and_cover_the_video():
+    generator = draw(0)
+    drawn = torch.cat([sample(16, 8, 1, "sparse", generator) for _ in range(50)])
+    assert set(drawn.flatten().tolist()) == set(range(16))
+    starts = {int(sample(100, 8, 1, "dense", generator)[0, 0]) for _ in range(400)}
+    assert starts == set(range(37))
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ConfigError, match="did you mean dense"):
+        sample(10, 8, mode="dens")
+    with pytest.raises(ConfigError, match="total=0"):
+        sample(0, 8)

@@ -1,0 +1,118 @@
+import av
+import numpy as np
+import pytest
+import torch
+
+from ctnet.data.video import count_frames, has_decord, read_frames, write_video
+from ctnet.errors import VideoError
+
+BACKENDS = ["auto", "pyav", *(["decord"] if has_decord() else [])]
+
+
+def noise(frames, height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
+
+
+def encode(path, frames, codec="libx264", shift=0, **options):
+    """A predicted stream; with a shift its first frames lie before time zero, which an mp4 stores as an edit list."""
+    raw = path.with_name("raw.mp4")
+    with av.open(str(raw), "w") as container:
+        stream = container.add_stream(codec, rate=10, options={"g": "12", "bf": "0", **options})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    with (
+        av.open(str(raw)) as source,
+        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as target,
+    ):
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.size:
+                packet.pts -= shift * int(1 / 10 / stream.time_base)
+                packet.dts -= shift * int(1 / 10 / stream.time_base)
+                packet.stream = copy
+                target.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("width", [24, 32, 48, 50, 72, 112])  # decord pads the rows of some widths
+def test_frames_are_read_in_the_order_asked(tmp_path, backend, width):
+    frames = noise(6, 30, width) // 4 + 96
+    write_video(tmp_path / "a.avi", frames)
+    assert count_frames(tmp_path / "a.avi") == 6
+    everything = read_frames(tmp_path / "a.avi", range(6), "pyav")
+    assert everything.dtype == torch.uint8 and everything.shape == (6, 30, width, 3)
+    assert (everything.double() - torch.from_numpy(frames).double()).abs().mean() < 8  # visually lossless
+    order = [5, 0, 3, 3, 1]
+    assert torch.equal(read_frames(tmp_path / "a.avi", order, backend), everything[order])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(8, 24, 48, 3), (5, 40, 40, 3)])
+def test_a_reversed_clip_decodes_to_the_exact_mirror(tmp_path, backend, shape):
+    frames = noise(*shape[:3])
+    write_video(tmp_path / "a.avi", frames)
+    write_video(tmp_path / "b.avi", frames[::-1])
+    ahead, back = (read_frames(tmp_path / name, range(shape[0]), backend) for name in ("a.avi", "b.avi"))
+    assert torch.equal(ahead, back.flip(0))
+    assert not torch.equal(ahead[0], ahead[1])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts"])
+def test_predicted_streams_give_the_right_frames(tmp_path, suffix):
+    frames = np.repeat(np.arange(40, dtype=np.uint8) * 6, 32 * 32 * 3).reshape(40, 32, 32, 3)
+    path = encode(tmp_path / f"a{suffix}", frames)
+    read = read_frames(path, [0, 11, 13, 39]).double().mean((1, 2, 3))
+    assert (read - torch.tensor([0.0, 66, 78, 234])).abs().max() < 3
+    assert count_frames(path) == 40
+
+
+def test_a_cut_mp4_is_read_as_a_player_shows_it(tmp_path):
+    frames = np.repeat(np.arange(40, dtype=np.uint8) * 6, 32 * 32 * 3).reshape(40, 32, 32, 3)
+    path = encode(tmp_path / "cut.mp4", frames, shift=7)
+    assert count_frames(path) == 33
+    read = read_frames(path, [0, 10, 32]).double().mean((1, 2, 3))
+    assert (read - torch.tensor([42.0, 102, 234])).abs().max() < 3
+    with pytest.raises(VideoError, match="frame 33 asked of 33"):
+        read_frames(path, [33])
+
+
+def test_a_folder_of_images_is_a_video(tmp_path):
+    from PIL import Image
+
+    frames = noise(4, 20, 30)
+    for i, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"{i:05d}.png")
+    assert count_frames(tmp_path) == 4
+    assert torch.equal(read_frames(tmp_path, [2, 0]), torch.from_numpy(frames[[2, 0]]))
+    with pytest.raises(VideoError, match="frame 4 asked of 4"):
+        read_frames(tmp_path, [4])
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "zeros", "truncated", "empty folder"])
+def test_what_cannot_be_read_is_named(tmp_path, kind):
+    path = tmp_path / "bad.avi"
+    if kind == "empty folder":
+        path.mkdir()
+    elif kind == "truncated":
+        write_video(tmp_path / "whole.avi", noise(6, 32, 32))
+        data = (tmp_path / "whole.avi").read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif kind != "missing":
+        path.write_bytes({"empty": b"", "text": b"not a video\n" * 99, "zeros": bytes(9999)}[kind])
+    with pytest.raises(VideoError) as error:
+        read_frames(path, range(6))
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_frame_past_the_end_is_an_error_not_another_frame(tmp_path, backend):
+    write_video(tmp_path / "a.avi", noise(4, 16, 16))
+    with pytest.raises(VideoError, match="frame 4 asked of 4"):
+        read_frames(tmp_path / "a.avi", [0, 4], backend)
+    for indices in ([], [-1]):
+        with pytest.raises(VideoError, match="frame indices"):
+            read_frames(tmp_path / "a.avi", indices, backend)
