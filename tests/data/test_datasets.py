@@ -1,0 +1,222 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ctnet.data.datasets import DataInfo, Manifest, Unreadable, VideoDataset
+from ctnet.data.loading import Batch, EpochSampler, loader, stack
+from ctnet.data.video import read_frames, write_video
+from ctnet.errors import ConfigError, DataError, VideoError
+
+OWN = {"name": "own", "classes": ["left", "right"], "splits": {"train": 3, "val": 1}}
+ROWS = ["path,label,start,frames", "a.avi,0,0,10", "b.avi,1,2,6", "a.avi,1,5,5"]
+
+
+def number(frame, height=20, width=28):
+    return np.full((height, width, 3), 8 * frame, np.uint8)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A set of one's own, without tiers or label maps, of frames that show their number."""
+    (tmp_path / "dataset.json").write_text(json.dumps(OWN))
+    (tmp_path / "train.csv").write_text("\n".join(ROWS))
+    (tmp_path / "val.csv").write_text("\n".join(ROWS[:2]))
+    for name in ("a.avi", "b.avi"):
+        write_video(tmp_path / name, np.stack([number(t) for t in range(10)]))
+    return tmp_path
+
+
+def shown(clip):
+    """The frame numbers that a clip (..., C, T, H, W) shows."""
+    return (clip.double().mean((-4, -2, -1)) / 8).round().int().tolist()
+
+
+def same(a, b):
+    return len(a) == len(b) and all(
+        torch.equal(x.clips, y.clips)
+        and torch.equal(x.labels, y.labels)
+        and torch.equal(x.indices, y.indices)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def test_training_items(tiny):
+    data = VideoDataset(tiny, "train", frames=4, size=16, train=True, scales=(1.0, 0.75))
+    clip, label, index = data[7]
+    assert clip.shape == (3, 4, 16, 16) and clip.dtype == torch.uint8 and (label, index) == (7, 7)
+    assert len(data) == 44 and data.info.tiers[0] == "strict"
+
+
+def test_test_items_hold_all_views_clip_after_clip(own):
+    data = VideoDataset(own, "val", frames=4, size=20, train=False, clips=2, crops=3)
+    clip, label, index = data[0]
+    assert clip.shape == (6, 3, 4, 20, 20) and (label, index) == (0, 0)
+    assert shown(clip) == [[1, 3, 6, 8]] * 3 + [[0, 2, 5, 7]] * 3
+    assert torch.equal(clip, data[0][0])
+
+
+def test_a_clip_starts_where_the_manifest_says(own):
+    data = VideoDataset(own, "train", frames=6, size=20, train=True)
+    assert shown(data[1][0]) == [2, 3, 4, 5, 6, 7]
+    data.set_epoch(3)
+    assert shown(VideoDataset(own, "train", 5, 20, True)[2][0]) == [5, 6, 7, 8, 9]
+
+
+def test_epochs_and_seeds_change_the_draw_and_nothing_else_does(tiny):
+    data = VideoDataset(tiny, "train", 3, 16, True, scales=(1.0, 0.75))
+    first = [data[i][0] for i in range(20)]
+    [data[i] for i in range(20)]
+    assert all(torch.equal(a, data[i][0]) for i, a in enumerate(first))
+    data.set_epoch(1)
+    assert not all(torch.equal(a, data[i][0]) for i, a in enumerate(first))
+    data.set_epoch(0)
+    assert all(torch.equal(a, data[i][0]) for i, a in enumerate(first))
+    other = VideoDataset(tiny, "train", 3, 16, True, scales=(1.0, 0.75), seed=1)
+    assert not all(torch.equal(a, other[i][0]) for i, a in enumerate(first))
+
+
+def test_flips_carry_their_label(tiny):
+    data = VideoDataset(tiny, "train", 6, 24, True, flip=True)
+    plain = VideoDataset(tiny, "train", 6, 24, True)
+    flipped = 0
+    for index in range(44):
+        (clip, label, _), (kept, own_label, _) = data[index], plain[index]
+        if torch.equal(clip, kept.flip(-1)):
+            assert label == data.info.flip[own_label]
+            flipped += 1
+        else:
+            assert torch.equal(clip, kept) and label == own_label
+    assert 10 < flipped < 34
+
+
+def test_workers_change_nothing(tiny):
+    def passes(workers):
+        batches = loader(VideoDataset(tiny, "train", 3, 16, True, scales=(1.0, 0.75), flip=True), 8, workers)
+        for epoch in (0, 1, 5):  # workers live on from one to the next
+            batches.sampler.set_epoch(epoch)
+            yield list(batches)
+
+    alone, together = list(passes(0)), list(passes(2))
+    assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+    assert not same(alone[0], alone[1])
+    assert [len(b.labels) for b in alone[0]] == [8] * 5 + [4]
+    assert sorted(torch.cat([b.indices for b in alone[1]]).tolist()) == list(range(44))
+
+
+def test_a_resumed_epoch_is_the_same(tiny):
+    batches = loader(VideoDataset(tiny, "train", 3, 16, True), 8)
+    for epoch in range(3):
+        batches.sampler.set_epoch(epoch)
+        full = list(batches)
+    fresh = loader(VideoDataset(tiny, "train", 3, 16, True), 8)
+    fresh.sampler.set_epoch(2)
+    assert same(full, list(fresh))
+
+
+def test_testing_goes_in_order_and_training_may_drop_the_rest(tiny):
+    batches = loader(VideoDataset(tiny, "test", 3, 16, False, crops=3), 10)
+    assert torch.cat([b.indices for b in batches]).tolist() == list(range(44))
+    assert next(iter(batches)).clips.shape == (10, 3, 3, 3, 16, 16)
+    assert len(loader(VideoDataset(tiny, "train", 3, 16, True), 10, drop_last=True)) == 4
+
+
+def test_batches_lie_in_memory_as_frames_do():
+    clips = [torch.randint(256, (3, 4, 5, 6), dtype=torch.uint8) for _ in range(2)]
+    batch = stack(clips)
+    assert torch.equal(batch, torch.stack(clips))
+    assert batch.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_processes_share_an_epoch(tiny, monkeypatch):
+    data = VideoDataset(tiny, "train", 3, 16, True)
+    sampler = EpochSampler(data, shuffle=True, seed=0)
+    sampler.set_epoch(4)
+    whole = list(sampler)
+    assert data.epoch == 4 and len(sampler) == 44
+    from torch import distributed
+
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 3)
+    shares = []
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
+        shares.append(list(sampler))
+        assert len(shares[-1]) == len(sampler) == 15
+    assert [i for group in zip(*shares, strict=True) for i in group][:44] == whole
+
+
+def test_a_broken_video_is_dropped_and_counted_in_training_and_raises_in_testing(own):
+    (own / "a.avi").write_bytes(b"text")
+    data = VideoDataset(own, "train", 3, 20, True)
+    assert isinstance(data[0], Unreadable) and str(own / "a.avi") in data[0].reason
+    (batch,) = loader(data, 8)
+    assert isinstance(batch, Batch) and batch.indices.tolist() == [1] and batch.labels.tolist() == [1]
+    assert batch.clips.shape == (1, 3, 3, 20, 20)
+    assert len(batch.skipped) == 2 and all(str(own / "a.avi") in line for line in batch.skipped)
+    (own / "b.avi").unlink()
+    (batch,) = loader(data, 8)
+    assert batch.clips.shape == (0, 3, 3, 20, 20) and batch.labels.shape == (0,) and len(batch.skipped) == 3
+    with pytest.raises(VideoError, match="a.avi"):
+        VideoDataset(own, "val", 3, 20, False)[0]
+
+
+def test_folders_of_frames_and_absolute_paths(own, tmp_path_factory):
+    from PIL import Image
+
+    elsewhere = tmp_path_factory.mktemp("frames")
+    for t in range(4):
+        Image.fromarray(number(t)).save(elsewhere / f"{t}.png")
+    (own / "train.csv").write_text(f"{ROWS[0]}\n{elsewhere},1,0,4\n")
+    data = VideoDataset(own, "train", 4, 20, True)
+    assert shown(data[0][0]) == [0, 1, 2, 3]
+    assert torch.equal(read_frames(data.manifest.path(0), [3])[0], torch.from_numpy(number(3)))
+
+
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        (["path,label,frames", "a.avi,0,4"], r"train.csv: line 1 lacks the column start"),
+        ([ROWS[0], "a.avi,2,0,4"], r"train.csv: line 2: label 2 is out of range: .* classes 0 to 1"),
+        ([*ROWS, "a.avi,-1,0,4"], r"train.csv: line 5: label -1 is out of range"),
+        ([ROWS[0], "a.avi,left,0,4"], r"train.csv: line 2: label, start and frames must be whole numbers"),
+        ([ROWS[0], "a.avi,0"], r"train.csv: line 2: label, start and frames must be whole numbers"),
+        ([ROWS[0], "a.avi,0,0,0"], r"train.csv: line 2: .* frames at least 1"),
+        ([ROWS[0], "a.avi,0,-1,3"], r"train.csv: line 2: start must be at least 0"),
+        ([ROWS[0], ",0,0,3"], r"train.csv: line 2: the path is empty"),
+        ([ROWS[0]], r"train.csv: no clips in it"),
+        ([], r"train.csv: line 1 lacks the column path, label, start, frames"),
+    ],
+)
+def test_a_wrong_manifest_is_named_with_its_line(own, rows, message):
+    (own / "train.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError, match=message):
+        VideoDataset(own, "train", 4, 20, True)
+
+
+@pytest.mark.parametrize(
+    "facts, message",
+    [
+        ("{", "dataset.json: not JSON"),
+        ("[]", "'name' is missing"),
+        (json.dumps({**OWN, "classes": []}), "'classes' is missing or empty"),
+        (json.dumps({**OWN, "tiers": ["strict"]}), "'tiers' has 1 entries for 2 classes"),
+    ],
+)
+def test_a_wrong_dataset_json_is_named(own, facts, message):
+    (own / "dataset.json").write_text(facts)
+    with pytest.raises(DataError, match=message):
+        DataInfo.read(own)
+
+
+def test_missing_files_are_named_with_the_mend(own):
+    with pytest.raises(DataError, match="dataset.json: no such file; .*python -m ctnet data prepare"):
+        VideoDataset(own / "nowhere", "train", 4, 20, True)
+    with pytest.raises(ConfigError, match="split 'vla'; did you mean val"):
+        VideoDataset(own, "vla", 4, 20, True)
+    (own / "val.csv").unlink()
+    with pytest.raises(DataError, match="val.csv: no such file"):
+        Manifest.read(own, "val", DataInfo.read(own))
+    with pytest.raises(DataError, match="a crop of 20 does not fit"):
+        VideoDataset(own, "train", 4, 20, True, short_side=16)

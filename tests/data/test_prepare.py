@@ -1,0 +1,152 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from ctnet.data import prepare as preparing
+from ctnet.data.datasets import DataInfo, Manifest
+from ctnet.data.motionpairs import CLASSES, REVERSE
+from ctnet.data.prepare import locate, prepare, verify
+from ctnet.data.video import read_frames
+from ctnet.errors import ConfigError, DataError
+
+CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.Scale(24, 6, {n}, 1); "
+CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
+
+
+def start(root, n=1):
+    environment = {**os.environ, "PYTHONPATH": str(preparing.paths.ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", CALL.format(n=n), str(root)], env=environment, stderr=subprocess.PIPE
+    )
+
+
+def test_the_set_is_whole(tiny):
+    info = DataInfo.read(tiny)
+    assert info.name == "motionpairs-tiny" and info.scale == "tiny" and info.classes == CLASSES
+    assert info.splits == {"train": 44, "test": 44}
+    for split in info.splits:
+        manifest = Manifest.read(tiny, split, info)
+        assert sorted(manifest.labels) == list(range(44)) and set(manifest.frames) == {6}
+    assert verify(tiny) == []
+    assert locate("motionpairs", "tiny", tiny.parent) == tiny
+    assert not list(tiny.parent.glob(".*.partial"))
+
+
+def test_decoded_twins_are_exact_mirrors_in_the_same_split(tiny):
+    info = DataInfo.read(tiny)
+    for split in info.splits:
+        manifest = Manifest.read(tiny, split, info)
+        clip = {
+            int(manifest.labels[i]): read_frames(manifest.path(i), range(6)) for i in range(len(manifest))
+        }
+        for label, frames in clip.items():
+            if REVERSE[label] != label:
+                assert torch.equal(frames, clip[REVERSE[label]].flip(0))
+                assert not torch.equal(frames, frames.flip(0))
+
+
+def test_a_second_call_touches_nothing(tiny, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(preparing, "_draw", refuse)
+    before = {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}
+    assert prepare("motionpairs", "tiny", tiny.parent) == tiny
+    assert before == {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}
+
+
+def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(
+    tmp_path, tiny, monkeypatch
+):
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(24, 6, 12, 1))
+    process = start(tmp_path, 12)
+    deadline = time.time() + 60
+    while len(list(tmp_path.rglob("*.avi"))) < 60 and time.time() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "motionpairs-tiny").exists()
+    with pytest.raises(DataError, match="python -m ctnet data prepare motionpairs --scale tiny"):
+        locate("motionpairs", "tiny", tmp_path)
+    there = list(tmp_path.rglob("*.avi"))
+    assert there, "the kill came too early to show anything"
+    deadline, seen = time.time() + 20, -1
+    while seen != len(there) and time.time() < deadline:  # the drawing processes end by themselves
+        seen, there = len(there), list(tmp_path.rglob("*.avi"))
+        time.sleep(0.3)
+    assert len(there) < 13 * 44
+    old = {p.name: p.stat().st_mtime_ns for p in there if not p.name.startswith(".")}
+
+    folder = prepare("motionpairs", "tiny", tmp_path, workers=2)
+    assert verify(folder) == []
+    assert len([p for p in folder.rglob("*.avi") if not p.name.startswith(".")]) == 13 * 44
+    assert not list(tmp_path.glob(".*.partial")) and not list(folder.rglob(".*.avi"))
+    kept = [p for p in folder.rglob("*.avi") if old.get(p.name) == p.stat().st_mtime_ns]
+    assert len(kept) >= len(old) // 2, "what was drawn is not drawn again"
+
+
+def test_two_calls_at_once_make_one_whole_set(tmp_path):
+    calls = [start(tmp_path) for _ in range(2)]
+    assert [call.communicate() and call.returncode for call in calls] == [0, 0]
+    assert verify(tmp_path / "motionpairs-tiny") == []
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_a_set_of_another_version_is_drawn_anew(tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "motionpairs-tiny"
+    folder.mkdir()
+    facts = json.loads((tiny / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**facts, "version": -1}))
+    (tmp_path / ".motionpairs-tiny-00000000.partial").mkdir()
+    with pytest.raises(DataError, match="of another version; run: python -m ctnet data prepare"):
+        locate("motionpairs", "tiny", tmp_path)
+    assert json.loads((prepare("motionpairs", "tiny", tmp_path, 2) / "dataset.json").read_text()) == facts
+    assert verify(folder) == [] and not list(tmp_path.glob(".*.partial"))
+
+
+def test_verify_names_each_broken_file(tiny, tmp_path):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny, folder)
+    videos = sorted((folder / "videos").rglob("*.avi"))
+    videos[3].unlink()
+    videos[10].write_bytes(videos[10].read_bytes()[:500])
+    videos[70].write_bytes(b"text")
+    lines = verify(folder)
+    assert len(lines) == 3
+    for broken in (3, 10, 70):
+        assert any(line.startswith(str(videos[broken])) for line in lines)
+    (folder / "test.csv").write_text("\n".join((folder / "test.csv").read_text().splitlines()[:-1]))
+    assert any("43 clips, dataset.json says 44" in line for line in verify(folder))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file/motionpairs-tiny: cannot be written"):
+        prepare("motionpairs", "tiny", tmp_path / "file")
+
+
+def test_a_drawing_process_that_fails_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(size=-5, frames=6, train=1, test=1))
+    with pytest.raises(DataError, match="drawing stopped"):
+        prepare("motionpairs", "tiny", tmp_path, workers=2)
+    assert not (tmp_path / "motionpairs-tiny").exists()
+
+
+def test_unknown_names_are_named():
+    with pytest.raises(ConfigError, match="smoke"):
+        prepare("motionpairs", "smok")
+    with pytest.raises(ConfigError, match="motionpairs"):
+        locate("motionpair")
+
+
+def test_drawing_needs_no_torch():
+    code = "import sys, ctnet.data.motionpairs.write; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=preparing.paths.ROOT).returncode == 0
