@@ -1,9 +1,8 @@
 """Training: the recipe of A.1 as one LightningModule, driven by Lightning's Trainer."""
 
-import math
+import logging
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -19,36 +18,7 @@ from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import Batch, loader
 from ctnet.data.transforms import normalize
 from ctnet.errors import TrainingError
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A.1 for Something-Something; Kinetics: 110 epochs, lr 0.01, dropout 0.5, decay 1e-4.
-
-    lr is for 64 clips a step and is scaled with the batch · warmup: epochs of linear warm-up, then a cosine to 0 ·
-    clip_norm: total norm of the gradient · fc_lr: factors of the last layer's weight and bias, as in the authors'
-    release (the paper is silent) · scales: sides of the random crops relative to the short side · max_skipped: share
-    of unreadable videos at which an epoch stops.
-    """
-
-    epochs: int = 45
-    batch_size: int = 64
-    lr: float = 0.02
-    warmup: int = 10
-    dropout: float = 0.3
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    clip_norm: float = 20.0
-    fc_lr: tuple[float, float] = (5.0, 10.0)
-    scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
-    precision: str = "32-true"
-    max_skipped: float = 0.05
-
-    def lr_factor(self, epoch: int) -> float:
-        """Of the base rate in this epoch, counted from 0: (e+1)/warmup, then 0.5 (1 + cos)."""
-        if epoch < self.warmup:
-            return (epoch + 1) / self.warmup
-        return 0.5 * (1 + math.cos(math.pi * (epoch - self.warmup) / max(self.epochs - self.warmup, 1)))
+from ctnet.recipe import Recipe
 
 
 class VideoClassifier(L.LightningModule):
@@ -133,16 +103,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise TrainingError(f"{path}: could not be written ({error}); make room, the checkpoint before is whole") from error
 
 
-class Progress(TQDMProgressBar):
-    """Loss, accuracy, clips/s of loader and of model, time left of the whole run.
+class Rates(L.Callback):
+    """clips/s of the loader, of the model, and of both together.
 
-    The loader's rate is clips over the time that a step waited for them: above the model's rate the model is the limit.
+    The loader's rate is clips over the time that a step waited for them: above the model's rate, the model is the limit.
     """
 
-    def on_train_start(self, trainer, module):
-        super().on_train_start(trainer, module)
-        self.clips, self.waited, self.worked = 0, 0.0, 0.0
-        self.started, self.first_epoch, self.mark = time.monotonic(), trainer.current_epoch, time.monotonic()
+    clips, waited, worked = 0, 0.0, 0.0
+
+    def on_train_epoch_start(self, trainer, module):
+        self.mark = time.monotonic()
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         self.begun = time.monotonic()
@@ -152,21 +122,31 @@ class Progress(TQDMProgressBar):
         self.mark = time.monotonic()
         self.worked += self.mark - self.begun
         self.clips += len(batch.labels)
-        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
-    def rates(self) -> dict[str, float]:
-        """clips/s of the loader, of the model, and of both together."""
+    def per_second(self) -> dict[str, float]:
         pairs = {"loader": self.waited, "model": self.worked, "both": self.waited + self.worked}
-        return {name: self.clips / max(seconds, 1e-9) for name, seconds in pairs.items()}
+        return {name: round(self.clips / max(seconds, 1e-9), 1) for name, seconds in pairs.items()}
+
+
+class Progress(TQDMProgressBar):
+    """Loss, accuracy, clips/s of loader and of model, time left of the whole run."""
+
+    def __init__(self, rates: Rates):
+        super().__init__()
+        self.rates = rates
+
+    def on_train_start(self, trainer, module):
+        super().on_train_start(trainer, module)
+        self.started, self.first_epoch = time.monotonic(), trainer.current_epoch
 
     def get_metrics(self, trainer, module):
         items = super().get_metrics(trainer, module)
         items.pop("v_num", None)
-        rates = self.rates()
-        done = trainer.fit_loop.epoch_loop.batch_idx + 1
-        done = (trainer.current_epoch - self.first_epoch) + done / max(trainer.num_training_batches, 1)
+        done = trainer.current_epoch - self.first_epoch
+        done += (trainer.fit_loop.epoch_loop.batch_idx + 1) / max(trainer.num_training_batches, 1)
         left = (time.monotonic() - self.started) / done * (trainer.max_epochs - self.first_epoch - done)
-        items |= {k: f"{rates[k]:.0f} clips/s" for k in ("loader", "model")}
+        rates = self.rates.per_second()
+        items |= {name: f"{rates[name]:.0f} clips/s" for name in ("loader", "model")}
         return items | {"left": f"{left / 60:.1f} min"}
 
 
@@ -205,7 +185,10 @@ def train(
     unreadable videos); the last checkpoint stays whole.
     """
     folder = Path(folder)
-    history, bar = History(), Progress()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # "GPU available: False" and the like
+    history, rates = History(), Rates()
+    progress = progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
+    keep = ModelCheckpoint(folder, "last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = L.Trainer(
         max_epochs=recipe.epochs,
         accelerator=accelerator,
@@ -213,13 +196,9 @@ def train(
         precision=recipe.precision,
         gradient_clip_val=recipe.clip_norm,
         plugins=[AtomicCheckpointIO()],
-        callbacks=[
-            history,
-            bar,
-            ModelCheckpoint(folder, "last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False),
-        ],
+        callbacks=[history, rates, keep, *([Progress(rates)] if progress else [])],
         logger=[CSVLogger(folder, "logs", ""), TensorBoardLogger(folder, "logs", "")],
-        enable_progress_bar=progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0"),
+        enable_progress_bar=progress,
         enable_model_summary=False,
         log_every_n_steps=10,
         use_distributed_sampler=False,
@@ -232,5 +211,4 @@ def train(
     if trainer.interrupted:
         raise TrainingError(f"interrupted in epoch {trainer.current_epoch}; the same command goes on from {last}")
     seconds = time.monotonic() - started
-    rates = {k: round(v, 1) for k, v in bar.rates().items()} if hasattr(bar, "clips") else {}
-    return {"epochs": history.epochs, "seconds": round(seconds, 1), "clips_per_s": rates}
+    return {"epochs": history.epochs, "seconds": round(seconds, 1), "clips_per_s": rates.per_second()}

@@ -126,6 +126,8 @@ class FrameNetwork(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """clips (N, 3, T, H, W), normalised -> logits (N, num_classes); T is read from the input."""
+        if clips.dim() != 5 or clips.shape[1] != 3:
+            raise ConfigError(f"clips must be (N, 3, T, H, W), not {tuple(clips.shape)}")
         frames = clips.shape[2]
         x = frames_view(clips.contiguous(memory_format=torch.channels_last_3d))
         x = self.avgpool(self.features(x, frames)).flatten(1)
@@ -153,6 +155,8 @@ class ResNet(FrameNetwork):
 
     def __init__(self, config: ResNetConfig):
         super().__init__()
+        if not len(config.depths) == len(config.ct_blocks) == 4:
+            raise ConfigError(f"depths {config.depths} and ct_blocks {config.ct_blocks} must each name 4 stages")
         for stage, (chosen, depth) in enumerate(zip(config.ct_blocks, config.depths, strict=True), 1):
             if any(not 0 < i < depth for i in chosen):
                 raise ConfigError(f"ct_blocks {chosen} of stage {stage}: a CT-block has stride 1, 0 < index < {depth}")

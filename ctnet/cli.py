@@ -1,0 +1,202 @@
+"""`python -m ctnet`: list | cost | rows | data | train | evaluate | predict | run | bench."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from ctnet.errors import ConfigError, CtnetError
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs a command; an error that the user can mend is one line on standard error and exit status 2."""
+    options = parser().parse_args(words)
+    try:
+        return options.call(options) or 0
+    except CtnetError as error:
+        print(f"ctnet: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ctnet: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
+        sys.stderr.close()
+        return 141
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("ctnet", description="CT-Net: models, costs, data, training, the book's notebooks.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(call, name: str, text: str):
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(call=call)
+        return made
+
+    command(list_models, "list", "the name of every network")
+
+    c = command(cost, "cost", "GFLOPs, multiply-adds, parameters and activations of a network")
+    c.add_argument("model")
+    c.add_argument("--frames", type=int, default=8)
+    c.add_argument("--crops", type=int, default=1)
+    c.add_argument("--clips", type=int, default=1)
+    c.add_argument("--size", type=int, default=256)
+    c.add_argument("--classes", type=int, default=174)
+    c.add_argument("--json", action="store_true")
+
+    c = command(rows, "rows", "every row of the paper's tables: paper | ours")
+    c.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    c = command(data, "data", "make or check a data set")
+    c.add_argument("action", choices=("prepare", "verify"))
+    c.add_argument("name", help="motionpairs")
+    c.add_argument("--scale", default="cpu")
+    c.add_argument("--workers", type=int)
+
+    c = command(train, "train", "run the experiments of a network at a scale: train, evaluate, record")
+    c.add_argument("model")
+    c.add_argument("--scale", default="cpu")
+    c.add_argument("--data", help="default: motionpairs; at the paper scale something_v1")
+    c.add_argument("--seeds", type=int, nargs="+")
+    c.add_argument("--workers", type=int, default=0, help="processes that read videos")
+    c.add_argument("--threads", type=int, help="threads of PyTorch")
+    c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
+
+    c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
+    c.add_argument("weights", type=Path)
+    c.add_argument("--data", type=Path, required=True, help="folder of a prepared data set")
+    c.add_argument("--split", default="test")
+    c.add_argument("--clips", type=int, default=1)
+    c.add_argument("--crops", type=int, default=1)
+    c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
+
+    c = command(predict, "predict", "the likeliest classes of a video")
+    c.add_argument("video", type=Path)
+    c.add_argument("--weights", type=Path, required=True)
+    c.add_argument("--top", type=int, default=5)
+    c.add_argument("--json", action="store_true")
+
+    c = command(run, "run", "execute a notebook with parameters")
+    c.add_argument("notebook", type=Path)
+    c.add_argument("--out", type=Path, help="default: book/runs/NAME.ipynb")
+    c.add_argument("--params", default="{}", help="JSON")
+
+    c = command(bench, "bench", "speed of the networks on this machine")
+    c.add_argument("rest", nargs=argparse.REMAINDER)
+    return top
+
+
+def list_models(options):
+    from ctnet.models import list_models
+
+    print("\n".join(list_models()))
+
+
+def cost(options):
+    import torch
+
+    from ctnet.complexity import cost
+    from ctnet.models import create_model
+    from ctnet.protocol import Protocol
+
+    protocol = Protocol(options.frames, options.crops, options.clips, options.size)
+    with torch.device("meta"):
+        model = create_model(options.model, num_classes=options.classes)
+    c = cost(model, protocol=protocol)
+    if options.json:
+        print(json.dumps({"model": options.model, "protocol": str(protocol), **asdict(c)}))
+    else:
+        print(
+            f"{options.model} {protocol}: {c.gflops:.3f} GFLOPs (the paper's count), {c.gmacs:.3f} GMACs, "
+            f"{c.params_m:.3f} M parameters, {c.activations_mb:.1f} MB of fp32 activations a view"
+        )
+
+
+def rows(options):
+    from ctnet import paper
+    from ctnet.experiments import recorded_for
+
+    for row in paper.rows_json(recorded_for):
+        if options.json:
+            print(json.dumps(row, ensure_ascii=False))
+        elif row["ours"]:
+            stated = row["paper"].get("gflops", "–")
+            print(f"{row['table']:>3} {row['row']:<22} {stated:>8} {row['ours']['gflops']:>9.3f} G {row['ours']['params_m']:>7.2f} M")
+
+
+def data(options):
+    from ctnet.data import prepare
+
+    if options.action == "prepare":
+        print(prepare.prepare(options.name, options.scale, workers=options.workers))
+        return 0
+    folder = prepare.locate(options.name, options.scale)
+    broken = prepare.verify(folder)
+    print("\n".join(broken) or f"{folder}: every clip can be read")
+    return 1 if broken else 0
+
+
+def train(options):
+    import torch
+
+    from ctnet.experiments import experiments, run
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    for e in experiments(options.model, options.scale, options.data, options.seeds):
+        result = run(e, options.fresh, options.workers)
+        print(json.dumps({"result": result.key, **result.metrics}))
+
+
+def evaluate(options):
+    from dataclasses import replace
+
+    from ctnet.data.datasets import DataInfo
+    from ctnet.evaluation import metrics, score, test_split
+    from ctnet.models.weights import load
+    from ctnet.protocol import Protocol
+
+    network = load(options.weights)
+    protocol = replace(network.protocol or Protocol(), clips=options.clips, crops=options.crops)
+    info = DataInfo.read(options.data)
+    if len(info.classes) != network.config.num_classes:
+        raise ConfigError(
+            f"{options.weights}: a network of {network.config.num_classes} classes, {options.data} has {len(info.classes)}"
+        )
+    scores = score(network, test_split(options.data, protocol, options.split), protocol)
+    if options.scores:
+        scores.save(options.scores)
+    print(json.dumps({"protocol": str(protocol), **metrics(scores, info)}))
+
+
+def predict(options):
+    from ctnet.evaluation import predict
+    from ctnet.models.weights import load
+
+    best = predict(load(options.weights), options.video, k=options.top)
+    if options.json:
+        print(json.dumps([{"label": label, "probability": p} for label, p in best], ensure_ascii=False))
+    else:
+        width = max(len(label) for label, _ in best)
+        for label, p in best:
+            print(f"{label:<{width}}  {100 * p:5.1f} %  {'█' * round(30 * p)}")
+
+
+def run(options):
+    from ctnet import paths
+    from ctnet.runner import run
+
+    try:
+        params = json.loads(options.params)
+    except ValueError as error:
+        raise ConfigError(f"--params is not JSON: {error}") from error
+    out = options.out or paths.ROOT / "book" / "runs" / options.notebook.name
+    run(options.notebook, out, params)
+    print(out)
+
+
+def bench(options):
+    from ctnet.bench import main
+
+    return main(options.rest)

@@ -1,0 +1,138 @@
+"""An experiment is a value; its hash names its result; `run` loads the result or makes it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+
+from ctnet import paths, results
+from ctnet.errors import unknown
+from ctnet.protocol import Protocol
+from ctnet.recipe import Recipe
+from ctnet.results import Result
+
+FORMAT = 1  # of the meaning of an experiment's fields; part of every hash
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """model: a name of the zoo · data: a data set · overrides: fields of the model's config, (key, value) pairs."""
+
+    model: str
+    data: str = "motionpairs"
+    recipe: Recipe = field(default_factory=Recipe)
+    protocol: Protocol = field(default_factory=Protocol)
+    seed: int = 0
+    scale: str = "paper"
+    overrides: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """`ctnet_resnet50-s0-3f2a…`: a name to read, and the hash of every field and of the data's version."""
+        from ctnet.data.prepare import version_of
+
+        content = asdict(self) | {"format": FORMAT, "data_version": version_of(self.data, self.scale)}
+        digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return f"{self.model}-s{self.seed}-{digest}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The size of an experiment: what is trained, how, and under which protocol it is tested."""
+
+    recipe: Recipe
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    overrides: tuple[tuple[str, object], ...] = ()
+    data: str = "motionpairs"
+
+
+NARROW = (("width", 16),)
+SCALES = {
+    "smoke": Scale(Recipe(epochs=1, batch_size=44, scales=(1.0,), warmup=0), Protocol(8, size=32), (0,), NARROW),
+    "cpu": Scale(Recipe(epochs=8, batch_size=16, lr=0.16, warmup=1, scales=(1.0,)), Protocol(8, size=48), (0, 1, 2), NARROW),
+    "gpu": Scale(Recipe(epochs=30, batch_size=64, lr=0.04, warmup=3, precision="bf16-mixed"), Protocol(8, size=112), (0, 1, 2)),
+    "paper": Scale(Recipe(), Protocol(8, size=256), (0,), data="something_v1"),
+}
+
+
+def experiments(
+    model: str, scale: str, data: str | None = None, seeds: Sequence[int] | None = None
+) -> list[Experiment]:
+    """The experiments of one table row, one for each seed of the scale."""
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    s = SCALES[scale]
+    data = data or s.data
+    return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides) for seed in seeds or s.seeds]
+
+
+def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True) -> Result:
+    """The experiment's result: recorded, or else trained and evaluated now and recorded.
+
+    fresh: run it even if recorded, and replace the record. Two processes that ask for the same one do not run it
+    twice: the second waits and loads. A killed run goes on from its last checkpoint.
+    """
+    from filelock import FileLock
+
+    key = experiment.key
+    if not fresh and (found := results.read(key, experiment.scale)):
+        return found
+    folder = paths.runs_root() / experiment.scale / key
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not fresh and (found := results.read(key, experiment.scale)):
+            return found
+        record = carry_out(experiment, folder, workers, progress)
+        return results.write(key, experiment.scale, record, replace=fresh)
+
+
+def recorded(wanted: Sequence[Experiment]) -> list[Result]:
+    """Those of the experiments that have a result."""
+    return [r for e in wanted if (r := results.read(e.key, e.scale))]
+
+
+def recorded_for(row) -> str | None:
+    """The key of a recorded result for a row of the paper's tables, from the largest scale that has one; or None."""
+    if len(row.models) != 1:
+        return None
+    wanted = (e for scale in reversed(SCALES) for e in experiments(row.models[0], scale))
+    return next((e.key for e in wanted if results.path_of(e.key, e.scale).exists()), None)
+
+
+def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> dict:
+    """Trains, evaluates in order and with shuffled frames, keeps the weights and scores in `folder`."""
+    import torch
+
+    from ctnet.data.datasets import VideoDataset
+    from ctnet.data.prepare import locate
+    from ctnet.evaluation import metrics, score, test_split
+    from ctnet.models import create_model, weights
+    from ctnet.training import train
+
+    e, p, r = experiment, experiment.protocol, experiment.recipe
+    home = locate(e.data, e.scale)
+    clips = VideoDataset(
+        home, "train", p.frames, p.size, True, sampling=p.sampling, seed=e.seed, scales=r.scales, flip=r.flip
+    )
+    torch.manual_seed(e.seed)
+    network = create_model(
+        e.model, num_classes=len(clips.info.classes), num_frames=p.frames, dropout=r.dropout, **dict(e.overrides)
+    )
+    training = train(network, clips, r, folder, e.seed, workers, progress=progress)
+    held_out = test_split(home, p)
+    info = held_out.info
+    scores = score(network, held_out, p, workers=workers)
+    scores.save(folder / "scores.npz")
+    weights.save(network, folder / "weights.safetensors", classes=info.classes, protocol=asdict(p))
+    found = metrics(scores, info)
+    found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers), info)
+    return {
+        "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(p)},
+        "data": {"name": info.name, "version": info.version, "splits": info.splits},
+        "metrics": found,
+        "training": training,
+        "predictions": scores.predictions.tolist(),
+        "labels": scores.labels.tolist(),
+        "provenance": results.provenance(),
+    }

@@ -1,0 +1,117 @@
+"""Figures of the book: clips as pictures, accuracies by tier, accuracy against GFLOPs."""
+
+import os
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from ctnet import paper
+from ctnet.results import Result
+from ctnet.tables import TIERS
+
+sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
+
+
+def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.9):
+    """Clips (3, T, H, W) uint8, one a line, their frames from left to right."""
+    frames = clips[0].shape[1]
+    figure, axes = plt.subplots(len(clips), 1, figsize=(height * frames + 2.2, height * len(clips)), squeeze=False)
+    for axis, clip, title in zip(axes[:, 0], clips, titles, strict=True):
+        axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.grid(False)
+        axis.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def tiers(table: str, results: dict[str, list[Result]], metric: str = "tiers"):
+    """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
+    lines = [
+        {"row": paper.row(f"{table}/{name}").method, "tier": tier, "accuracy": r.metric(f"{metric}.{tier}")}
+        for name, runs in results.items()
+        for r in runs
+        for tier in r.metrics[metric]
+    ]
+    figure, axis = plt.subplots(figsize=(9, 3.6))
+    if not lines:
+        axis.text(0.5, 0.5, "not yet measured at this scale", ha="center", transform=axis.transAxes)
+        return figure
+    frame = pd.DataFrame(lines)
+    order = [t for t in TIERS if t in set(frame.tier)]
+    keys = {"x": "tier", "y": "accuracy", "hue": "row", "order": order, "ax": axis}
+    sns.barplot(frame, **keys, errorbar=None, alpha=0.75)
+    sns.stripplot(frame, **keys, dodge=True, legend=False, size=4, edgecolor="black", linewidth=0.5)
+    axis.set(xlabel="", ylabel="accuracy (%)", ylim=(0, 100))
+    sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), title="", fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def accuracy_cost(table: str, results: dict[str, list[Result]], metric: str = "tiers.strict"):
+    """Two panels over the same GFLOPs axis: the paper's top-1, and ours on the strict tier (mean and seeds)."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
+    for name, runs in results.items():
+        row = paper.row(f"{table}/{name}")
+        gflops = paper.row_cost(row).gflops
+        left.scatter(float(row.printed["gflops"]), row.paper["top1"], s=50, label=row.method)
+        points = right.scatter([gflops] * len(runs), [r.metric(metric) for r in runs], s=16, alpha=0.6)
+        if runs:
+            mean = np.mean([r.metric(metric) for r in runs])
+            right.scatter(gflops, mean, s=60, marker="D", color=points.get_facecolor())
+    left.set(title="paper: Something-Something V1", xlabel="GFLOPs", ylabel="top-1 (%)")
+    right.set(title="ours: MotionPairs, strict tier", xlabel="GFLOPs of the full-width network", ylabel="accuracy (%)")
+    figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8)
+    figure.tight_layout(rect=(0, 0.16, 1, 1))
+    return figure
+
+
+def history(results: dict[str, Result]):
+    """Training loss and accuracy by epoch, a line for each result."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+    for name, result in results.items():
+        epochs = result.record["training"]["epochs"]
+        for axis, key, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
+            axis.plot(range(1, len(epochs) + 1), [factor * e[key] for e in epochs], marker="o", ms=3, label=name)
+            axis.set(xlabel="epoch", ylabel=f"training {key}" + (" (%)" if factor > 1 else ""))
+    axes[0].legend(fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def kinetics():
+    """Figure 5, interactive: top-1 on Kinetics-400 against GFLOPs of one view, as printed in Table 4; our count of our
+    rows beside it."""
+    import plotly.graph_objects as go
+
+    frame = paper.table("4").dropna(subset=["gflops_view", "top1"])
+    figure = go.Figure()
+    for ours, part in frame.groupby(frame["model"].ne("")):
+        name = "CT-Net" if ours else "others"
+        text = part.method + ", " + part.backbone.replace("", "–")
+        figure.add_scatter(
+            x=part.gflops_view, y=part.top1, text=text, name=name, mode="markers", marker_size=13 if ours else 9
+        )
+    rows = [r for r in paper.rows() if r.table == "4" and r.models]
+    views = [paper.row_cost(r).gflops / r.protocols[0].views for r in rows]
+    figure.add_scatter(
+        x=views, y=[r.paper["top1"] for r in rows], text=[r.method for r in rows], name="CT-Net, our count",
+        mode="markers", marker={"size": 17, "symbol": "circle-open"},
+    )  # fmt: skip
+    figure.update_layout(
+        xaxis={"title": "GFLOPs of one view", "type": "log"}, yaxis_title="top-1 on Kinetics-400 (%)",
+        template="plotly_white", height=460, margin={"t": 20},
+    )  # fmt: skip
+    return figure
+
+
+def interactive(figure, name: str):
+    """Shows a plotly figure in JupyterLab, and offline in the book, where plotly.js lies once in `_static`."""
+    from IPython.display import HTML
+
+    source = "../_static/plotly.min.js" if os.environ.get("CTNET_BOOK") else True
+    return HTML(figure.to_html(full_html=False, include_plotlyjs=source, div_id=name))

@@ -1,0 +1,131 @@
+"""Recorded results: one JSON file for each experiment, written once and atomically, with its provenance."""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ctnet import paths
+from ctnet.errors import ResultError
+
+NEEDED = ("experiment", "metrics", "predictions", "labels", "training", "provenance")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment gave: its metrics, the predicted class of each test clip, the course of training."""
+
+    key: str
+    record: dict
+
+    @property
+    def metrics(self) -> dict:
+        return self.record["metrics"]
+
+    def metric(self, name: str) -> float:
+        """`top1`, `pairs.strict`, `shuffled.tiers.strict`, `order_gap.strict`, ... ResultError if it is not there."""
+        if name.startswith("order_gap"):
+            where = name.replace("order_gap", "tiers", 1) if "." in name else "top1"
+            return self.metric(where) - self.metric(f"shuffled.{where}")
+        value = self.metrics
+        for part in name.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise ResultError(f"{self.key}: no metric '{name}'; there are {', '.join(self.metrics)}")
+            value = value[part]
+        return value
+
+
+def path_of(key: str, scale: str) -> Path:
+    return paths.results_root() / scale / f"{key}.json"
+
+
+def read(key: str, scale: str) -> Result | None:
+    """The recorded result, or None. ResultError for a damaged file: it is for a person to look at, not to overwrite."""
+    path = path_of(key, scale)
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ResultError(f"{path}: damaged ({error}); restore it from git or delete it") from error
+    if missing := [k for k in NEEDED if k not in record]:
+        raise ResultError(f"{path}: lacks {', '.join(missing)}; restore it from git or delete it")
+    return Result(key, record)
+
+
+def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
+    """Writes beside the place and moves there. ResultError if a result is there already, unless `replace`."""
+    path = path_of(key, scale)
+    if path.exists() and not replace:
+        raise ResultError(f"{path}: there is a result already; it is replaced only when asked (fresh)")
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(dumps(record))
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ResultError(f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS") from error
+    return Result(key, record)
+
+
+def dumps(record: dict) -> str:
+    """JSON with a line for each key of the first two levels: a diff names what changed."""
+
+    def level(value, depth):
+        if isinstance(value, dict) and depth:
+            lines = [f"{' ' * (3 - depth)}{json.dumps(k)}: {level(v, depth - 1)}" for k, v in value.items()]
+            return "{\n" + ",\n".join(lines) + "\n" + " " * (2 - depth) + "}"
+        return json.dumps(value)
+
+    return level(record, 2) + "\n"
+
+
+def provenance() -> dict:
+    """Where and with what a result was made: device, threads, versions, commit, time."""
+    import torch
+
+    if torch.cuda.is_available():
+        device = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    else:
+        device = f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    packages = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "decord", "av")
+    return {
+        "device": device,
+        "python": platform.python_version(),
+        "versions": {p: v for p in packages if (v := installed(p))},
+        "commit": commit(),
+        "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """The commit of the library, with "+" if the library differs from it; "unknown" outside git."""
+
+    def git(*words):
+        return subprocess.run(["git", "-C", paths.ROOT, *words], capture_output=True, text=True, check=True).stdout
+
+    try:
+        head = git("rev-parse", "--short=10", "HEAD").strip()
+        return head + ("+" if git("status", "--porcelain", "--", "ctnet").strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

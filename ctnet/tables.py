@@ -1,0 +1,169 @@
+"""Tables of the book: the paper's figures beside ours, from `data/paper` and `data/results` alone."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ctnet import claims, experiments, paper, paths
+from ctnet.results import Result
+
+TIERS = ("strict", "state change", "dynamics", "appearance")
+DECIDES = "tiers.strict"  # the accuracy that stands for the paper's: what order alone decides
+TESTABLE = ("2a", "2b", "2c", "2d", "2e", "2f", "2g", "8")  # tables whose rows differ in the network alone
+
+
+def measure(table: str, scale: str, fresh: bool = False, missing: bool = False) -> dict[str, list[Result]]:
+    """Row -> its results, one for each seed of the scale (fewer or none where they are not recorded).
+
+    missing: run what is not recorded · fresh: run everything again and replace the records.
+    """
+    found = {}
+    for row in paper.rows():
+        if row.table == table and len(row.models) == 1:
+            wanted = experiments.experiments(row.models[0], scale)
+            found[row.row] = (
+                [experiments.run(e, fresh) for e in wanted] if fresh or missing else experiments.recorded(wanted)
+            )
+    return found
+
+
+def mean_sd(values: Sequence[float]) -> str:
+    """`83.2 ± 1.1`: mean and standard deviation over seeds; no deviation of one seed, a dash for none."""
+    if not len(values):
+        return "–"
+    mean = f"{np.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.1f}"
+
+
+def cost_table(*names: str) -> pd.DataFrame:
+    """GFLOPs and parameters of our rows: paper | ours | gap. `agrees` is whether ours rounds to the printed figure."""
+    lines = []
+    for row in paper.rows():
+        if row.table in names and row.models:
+            ours, printed = paper.row_cost(row), row.printed
+            line = {"table": row.table, "row": row.method if row.method else row.row, "id": row.row}
+            line["protocol"] = " + ".join(dict.fromkeys(map(str, row.protocols)))
+            for column, value in (("gflops", ours.gflops), ("params_m", ours.params_m)):
+                stated = printed.get(column)
+                line[f"{column} paper"] = stated or "–"
+                line[f"{column} ours"] = round(value, 3 if column == "gflops" else 2)
+                line[f"{column} gap"] = round(value - float(stated), 3) if is_number(stated) else None
+                line[f"{column} agrees"] = paper.agrees(stated, value) if is_number(stated) else None
+            line["gmacs ours"] = round(ours.gmacs, 3)
+            expected = paper.expected_costs().get(row.ref)
+            line["note"] = expected.note if expected else ""
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def is_number(text: str | None) -> bool:
+    try:
+        float(text or "")
+    except ValueError:
+        return False
+    return True
+
+
+def accuracy_table(table: str, results: dict[str, list[Result]]) -> pd.DataFrame:
+    """Paper | ours for one ablation: GFLOPs at the paper's 8x1x1@256, the paper's top-1 on Something-Something V1,
+    and our accuracies in per cent on MotionPairs, mean ± sd over seeds."""
+    lines = []
+    for name, runs in results.items():
+        row = paper.row(f"{table}/{name}")
+        cost = paper.row_cost(row)
+        line = {
+            "row": row.method or name,
+            "GFLOPs paper": row.printed.get("gflops", "–"),
+            "GFLOPs ours": round(cost.gflops, 1),
+            "params ours (M)": round(cost.params_m, 1),
+            "top-1 paper (Sth V1)": row.printed.get("top1", "–"),
+        }
+        for tier in TIERS:
+            line[f"{tier}"] = mean_sd([r.metric(f"tiers.{tier}") for r in runs])
+        line["strict, within pairs"] = mean_sd([r.metric("pairs.strict") for r in runs])
+        line["order gap, strict"] = mean_sd([r.metric("order_gap.strict") for r in runs])
+        line["seeds"] = len(runs)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def comparison_table(table: str, results: dict[str, list[Result]], against: str, metric: str = DECIDES) -> pd.DataFrame:
+    """Each row minus the row `against`, paired by seed, in points: paper | ours, 95 % interval, p of a paired t-test."""
+    from scipy.stats import t, ttest_1samp
+
+    base = by_seed(results[against], metric)
+    lines = []
+    for name, runs in results.items():
+        if name == against:
+            continue
+        ours = by_seed(runs, metric)
+        differences = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
+        stated = [paper.row(f"{table}/{n}").paper["top1"] for n in (name, against)]
+        line = {"row": paper.row(f"{table}/{name}").method, "paper": round(stated[0] - stated[1], 1)}
+        line["ours"] = round(differences.mean(), 1) if len(differences) else None
+        if len(differences) > 1:
+            half = t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / len(differences) ** 0.5
+            line["95 % interval"] = f"{differences.mean() - half:.1f} to {differences.mean() + half:.1f}"
+            line["p"] = f"{ttest_1samp(differences, 0.0).pvalue:.3f}" if differences.std() else "–"
+        line["seeds"] = len(differences)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def by_seed(runs: Sequence[Result], metric: str) -> dict[int, float]:
+    return {r.record["experiment"]["seed"]: r.metric(metric) for r in runs}
+
+
+def differences(scale: str, metric: str = DECIDES) -> dict[tuple[str, str], list[float]]:
+    """For every accuracy claim that a scale can test: (row, row) -> paired differences over seeds, in points.
+
+    Only claims on the paper's top-1 in tables whose rows differ in the network alone; the others need other data or
+    protocols and stay "not yet measured".
+    """
+    found = {}
+    for claim in claims.claims():
+        if claim.kind == "accuracy" and claim.metric == "top1" and claim.table in TESTABLE:
+            for pair in claim.pairs:
+                a, b = (
+                    by_seed(experiments.recorded(experiments.experiments(paper.row(ref).models[0], scale)), metric)
+                    for ref in pair
+                )
+                found[pair] = [a[s] - b[s] for s in sorted(a.keys() & b.keys())]
+    return found
+
+
+def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
+    """Which run gave each number: protocol, seed, device, commit, date, minutes, result file."""
+    lines = []
+    for name, runs in results.items():
+        for r in runs:
+            e, p = r.record["experiment"], r.record["provenance"]
+            lines.append(
+                {
+                    "row": name,
+                    "seed": e["seed"],
+                    "scale": e["scale"],
+                    "protocol": e["protocol_name"],
+                    "minutes": round(r.record["training"]["seconds"] / 60, 1),
+                    "device": p["device"],
+                    "commit": p["commit"],
+                    "finished": p["finished"],
+                    "result": f"data/results/{e['scale']}/{r.key}.json",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def csv_folder() -> Path:
+    """Where notebooks leave the CSV of each table, for the book to offer (CTNET_TABLES)."""
+    return Path(os.environ.get("CTNET_TABLES") or paths.ROOT / "book" / "runs" / "csv")
+
+
+def show(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Keeps the table as <csv folder>/<name>.csv and returns it with the row numbers hidden."""
+    csv_folder().mkdir(parents=True, exist_ok=True)
+    frame.to_csv(csv_folder() / f"{name}.csv", index=False)
+    return frame.style.hide(axis="index").format(precision=3, na_rep="–")
