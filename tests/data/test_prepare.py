@@ -12,6 +12,7 @@ from ctnet.data import prepare as preparing
 from ctnet.data.datasets import DataInfo, Manifest
 from ctnet.data.motionpairs import CLASSES, REVERSE
 from ctnet.data.prepare import locate, prepare, verify
+from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
 
@@ -138,6 +139,13 @@ def test_a_drawing_process_that_fails_is_reported(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="drawing stopped"):
         prepare("motionpairs", "tiny", tmp_path, workers=2)
     assert not (tmp_path / "motionpairs-tiny").exists()
+
+
+@pytest.mark.parametrize("scale", ["smoke", "cpu", "gpu"])
+def test_the_frames_of_a_test_clip_are_those_of_its_reversal(scale):
+    total = preparing.SCALES[scale].frames
+    indices = sample(total, 8)[0].tolist()
+    assert [total - 1 - i for i in reversed(indices)] == indices
 
 
 def test_unknown_names_are_named():

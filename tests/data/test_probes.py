@@ -86,7 +86,6 @@ def neighbours(clips: torch.Tensor) -> torch.Tensor:
 
 PROBES = {
     "first frame": lambda clips: look(clips[:, 0]),
-    "last frame": lambda clips: look(clips[:, -1]),
     "second frame": lambda clips: look(clips[:, 1]),
     "one random frame": one_random_frame,
     "bag of frames": lambda clips: look(clips.flatten(0, 1)).unflatten(0, (len(clips), -1)).mean(1),
