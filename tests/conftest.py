@@ -5,7 +5,7 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
-hypothesis.settings.register_profile("ctnet", deadline=None, derandomize=True, max_examples=25, print_blob=True)
+hypothesis.settings.register_profile("ctnet", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("ctnet")
 
 

@@ -1,6 +1,6 @@
 """CT-Net-R50 as one would first write it: NCTHW, Conv3d everywhere, a copying permute for each swap.
 
-What `make bench` measures against, and a second check of the whole network. TSN-R50 is the same with no CT-blocks.
+What `make bench` measures against, and a second check of the whole network; with no CT-blocks it is TSN-R50.
 """
 
 import re
@@ -109,7 +109,8 @@ RENAME = [
     (r"\.downsample\.", ".down."),
     (r"\.ct\.pointwise\.0\.", ".ct.pointwise."),
     (r"\.ct\.ops\.(\d)\.", lambda m: f".ct.{('first', 'second')[int(m[1])]}."),
-    (r"\.(excite_)?branches\.(\d)\.", lambda m: f".{('spatial', 'temporal')[int(m[2])]}{'_te' if m[1] else ''}."),
+    (r"\.(excite_)?branches\.0\.", lambda m: ".spatial_te." if m[1] else ".spatial."),
+    (r"\.(excite_)?branches\.1\.", lambda m: ".temporal_te." if m[1] else ".temporal."),
     (r"\.excite\.", ".channel_te."),
     (r"\.expand\.conv\.", ".expand."),
     (r"\.ct\.(.+)\.conv\.", r".ct.\1.0."),

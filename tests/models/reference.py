@@ -1,7 +1,7 @@
 """CT-Module from Eq. 1-8 of the paper, written out axis by axis; slow, and independent of `ctnet.models`.
 
 Inside sub-operation k a clip is (N, G, Ck, T, H, W): G runs over all the other sub-dimensions, which do not
-interact, and Ck is the one that does. A convolution is a loop over groups and kernel positions, so nothing here
+interact, and Ck is the one that does. A convolution is a loop over groups and kernel positions: nothing here
 relies on `groups=`, on memory formats or on the 2-D tricks of the library.
 """
 
@@ -43,7 +43,8 @@ def convolve(y: Tensor, weight: Tensor, kernel: tuple[int, int, int]) -> Tensor:
     taps = weight.reshape(groups, -1, inputs, *kernel)
     out = y.new_zeros(n, groups, taps.shape[1], *extent)
     for shift in product(*(range(size) for size in kernel)):
-        seen, written = zip(*(_overlap(s - size // 2, e) for s, size, e in zip(shift, kernel, extent)))
+        overlaps = [_overlap(shift[i] - kernel[i] // 2, extent[i]) for i in range(3)]
+        seen, written = zip(*overlaps, strict=True)
         for g in range(groups):
             part = torch.einsum("oi,nithw->nothw", taps[(g, ..., *shift)], y[:, g][(..., *seen)])
             out[:, g][(..., *written)] += part
@@ -51,7 +52,7 @@ def convolve(y: Tensor, weight: Tensor, kernel: tuple[int, int, int]) -> Tensor:
 
 
 def _overlap(offset: int, extent: int) -> tuple[slice, slice]:
-    """The positions that a kernel tap at `offset` reads, and the ones it adds to; what lies outside is zero."""
+    """Positions that a kernel tap at `offset` reads, and those it adds to; what lies outside is zero."""
     lo, hi = max(0, -offset), max(0, min(extent, extent - offset))
     return slice(lo + offset, max(lo, hi) + offset), slice(lo, max(lo, hi))
 
@@ -67,8 +68,8 @@ def norm(y: Tensor, state: State, name: str, training: bool, eps: float = 1e-5) 
     return (y - mean) / (var + eps) ** 0.5 * scale + shift
 
 
-def tensor_excitation(y: Tensor, state: State, name: str, kernel, pooled: tuple[int, ...], training: bool) -> Tensor:
-    """Eq. 6-8: y * sigmoid(TSConv(pool(y))); TSConv is a bottleneck of two (C -> C/4 -> C), BN and ReLU between."""
+def tensor_excitation(y: Tensor, state: State, name: str, kernel, pooled, training: bool) -> Tensor:
+    """Eq. 6-8: y * sigmoid(TSConv(pool(y))), TSConv being two, C -> C/4 -> C, with BN and ReLU between."""
     mask = y.mean(pooled, keepdim=True)
     mask = convolve(mask, state[f"{name}.squeeze.conv.weight"], kernel)
     mask = norm(mask, state, f"{name}.squeeze.bn", training).clamp(min=0)
@@ -94,7 +95,7 @@ def ct_module(
     excitation: str | None = None,
     training: bool = False,
 ) -> Tensor:
-    """x (N, C, T, H, W) -> the same shape; `state` is the state_dict of a CTModule made with the same arguments."""
+    """x (N, C, T, H, W) -> the same shape; `state` belongs to a CTModule made with the same arguments."""
     channels = state["ops.0.branches.0.conv.weight"].shape[0]
     for k, branches in enumerate(kernels):
         y = enter(x, sizes, k, channels)
@@ -105,7 +106,8 @@ def ct_module(
             part = norm(part, state, f"{name}.bn", training).clamp(min=0)
             if excitation == "te":
                 pooled = (3,) if kernel[0] == 1 else (4, 5)  # Eq. 6 pools T, Eq. 7 pools H and W
-                part = tensor_excitation(part, state, f"ops.{k}.excite_branches.{j}", kernel, pooled, training)
+                name = f"ops.{k}.excite_branches.{j}"
+                part = tensor_excitation(part, state, name, kernel, pooled, training)
             parts.append(part)
             y = part if connect == "serial" else y
         y = parts[-1] if connect == "serial" else sum(parts)  # Eq. 5
@@ -121,7 +123,7 @@ def ct_module(
 
 
 def dense_weight(weight: Tensor, sizes: tuple[int, ...], k: int, kernel: tuple[int, int, int]) -> Tensor:
-    """The kernel of Eq. 1 (C, C, t, h, w) that the separable one of Eq. 2 stands for: zero unless only ck differs."""
+    """The kernel of Eq. 1 (C, C, t, h, w) that one of Eq. 2 stands for: zero unless only ck differs."""
     channels = prod(sizes)
     dense = weight.new_zeros(channels, channels, *kernel)
     weight = weight.reshape(channels, sizes[k], *kernel)
@@ -137,6 +139,6 @@ def dense_weight(weight: Tensor, sizes: tuple[int, ...], k: int, kernel: tuple[i
 def _flat(c: tuple[int, ...], sizes: tuple[int, ...]) -> int:
     """c1 + C1 * (c2 + C2 * (c3 + ...))"""
     index = 0
-    for ck, size in zip(reversed(c), reversed(sizes)):
+    for ck, size in zip(reversed(c), reversed(sizes), strict=True):
         index = index * size + ck
     return index

@@ -16,7 +16,7 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 def network(name: str, shallow: bool = False, **overrides) -> nn.Module:
-    """A narrow network with 5 classes whose logits are of order one; shallow: one block with the module of the name."""
+    """A narrow network with 5 classes and logits of order one; shallow: with one block of the name's kind."""
     torch.manual_seed(0)
     inception = "inception" in name
     if shallow and not inception:
@@ -34,7 +34,7 @@ def clips(name: str, frames: int = 4, batch: int = 1, size: int | None = None) -
 
 
 def settled(net: nn.Module, x: torch.Tensor) -> nn.Module:
-    """In eval mode, with batch norms as after training: nothing of them is 0 or 1, and features keep their size."""
+    """In eval mode, with batch norms as after training: none is the identity, features keep their size."""
     for module in net.modules():
         if isinstance(module, _BatchNorm):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -46,7 +46,7 @@ def settled(net: nn.Module, x: torch.Tensor) -> nn.Module:
 
 
 def random_statistics(net: nn.Module) -> nn.Module:
-    """In eval mode, with batch norms of nothing that is 0 or 1, and mild enough for single precision to be exact."""
+    """In eval mode, with batch norms that are not the identity, and mild enough for single precision."""
     for module in net.modules():
         if isinstance(module, _BatchNorm):
             nn.init.normal_(module.running_mean, std=0.1)
@@ -69,7 +69,8 @@ def test_any_number_of_frames_in_one_network(name, capfd):
 
 @every
 def test_every_parameter_gets_a_gradient(name):
-    net = network(name, **({"width": 64} if name.endswith("_se") else {})).train()  # SE on 16 channels is one ReLU
+    wide = {"width": 64} if name.endswith("_se") else {}  # SE on 16 channels is one ReLU, and may be dead
+    net = network(name, **wide).train()
     nn.functional.cross_entropy(net(clips(name, batch=2)), torch.tensor([1, 3])).backward()
     grads = {n: p.grad for n, p in net.named_parameters()}
     assert not [n for n, g in grads.items() if g is None or not g.isfinite().all() or not g.any()]
@@ -112,7 +113,7 @@ def test_state_dict_round_trip(name):
 @every
 def test_bf16_autocast(name):
     net = network(name).train()
-    with torch.autocast("cpu", torch.bfloat16):  # 4 frames: with 2, torch leaves parts of a 3-D weight gradient unset
+    with torch.autocast("cpu", torch.bfloat16):  # with 2 frames torch leaves bits of 3-D gradients unset
         loss = nn.functional.cross_entropy(net(clips(name, frames=4, batch=2)), torch.tensor([1, 3]))
     loss.backward()
     assert loss.isfinite() and all(p.grad.isfinite().all() for p in net.parameters())
