@@ -71,7 +71,7 @@ def released_state(num_classes: int = 174) -> dict[str, Tensor]:
 
 
 class Released:
-    """The forward pass the authors' weights were trained for: 2-D backbone, 3-D modules, a permute for op 2."""
+    """The forward pass of the release: a 2-D backbone, 3-D modules, a permute for the second operation."""
 
     def __init__(self, state: dict[str, Tensor]):
         self.state = state
