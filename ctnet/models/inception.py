@@ -122,7 +122,7 @@ class Mixed(nn.Module):
         super().__init__()
         self.plan, self.c_out = [], 0
 
-        def add(step, c):
+        def add(branch, step, c):
             suffix, c_out, kernel, *stride = step
             c_out = c_out * config.width // 64
             ct = config.ct.build(c_out, c) if f"{name}.{branch}{suffix}" in config.ct_blocks else None
@@ -133,11 +133,11 @@ class Mixed(nn.Module):
             path, c = [], c_in
             for step in steps:
                 if isinstance(step, list):
-                    names, widths = zip(*[add(s, c) for s in step], strict=True)
+                    names, widths = zip(*[add(branch, s, c) for s in step], strict=True)
                     c = sum(widths)
                     path.append(names)
                 elif isinstance(step, tuple):
-                    added, c = add(step, c)
+                    added, c = add(branch, step, c)
                     path.append(added)
                 else:
                     path.append(step)

@@ -1,4 +1,4 @@
-"""ResNets over frames: TSN, TSM and CT-Net on ResNet-50 and -101 (Section 3.3, Figure 2), built from a frozen config."""
+"""ResNets over frames: TSN, TSM and CT-Net on ResNet-50, -101 (Section 3.3, Figure 2), built from a frozen config."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def conv(c_in: int, c_out: int, size: int, stride: int = 1) -> nn.Conv2d:
 
 
 class Block(nn.Module):
-    """A bottleneck of ResNet over frames, (N*T, C, H, W); its 3x3 convolution is a CT-Module in a CT-block (Figure 2)."""
+    """A bottleneck of ResNet over frames, (N*T, C, H, W); in a CT-block its 3x3 convolution is a CT-Module (Fig. 2)."""
 
     expansion = 4
 

@@ -57,8 +57,10 @@ RELEASED = {
     "conv2_y.0": "ops.1.branches.0.conv", "conv2_y.1": "ops.1.branches.0.bn",
     "conv2_z.0": "ops.1.branches.1.conv", "conv2_z.1": "ops.1.branches.1.bn",
     "fusion.0": "pointwise.0.conv", "fusion.1": "pointwise.0.bn",
-    "sx_attention": "ops.0.excite_branches.0", "tx_attention": "ops.0.excite_branches.1", "cx_attention": "ops.0.excite",
-    "sy_attention": "ops.1.excite_branches.0", "ty_attention": "ops.1.excite_branches.1", "cy_attention": "ops.1.excite",
+    "sx_attention": "ops.0.excite_branches.0", "tx_attention": "ops.0.excite_branches.1",
+    "cx_attention": "ops.0.excite",
+    "sy_attention": "ops.1.excite_branches.0", "ty_attention": "ops.1.excite_branches.1",
+    "cy_attention": "ops.1.excite",
     "fc1.0": "squeeze.conv", "fc1.1": "squeeze.bn", "fc2.0": "expand.conv",
 }  # fmt: skip
 
