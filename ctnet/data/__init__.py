@@ -19,7 +19,8 @@ _WHERE = {
     "SCALES": "prepare",
     "verify": "prepare",
     "locate": "prepare",
-    "from_folders": "prepare",
+    "from_folders": "own",
+    "write_set": "own",
 }
 __all__ = sorted(_WHERE)
 

@@ -40,9 +40,7 @@ class DataInfo:
         try:
             facts = json.loads(path.read_text())
         except OSError:
-            raise DataError(
-                f"{path}: no such file; make the data set with: python -m ctnet data prepare"
-            ) from None
+            raise DataError(f"{path}: no such file; make the data set with: python -m ctnet data prepare") from None
         except ValueError as error:
             raise DataError(f"{path}: not JSON ({error})") from None
         for key in ("name", "classes", "splits"):
@@ -92,9 +90,7 @@ class Manifest:
             rows = csv.DictReader(file)
             missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
             if missing:
-                raise DataError(
-                    f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}"
-                )
+                raise DataError(f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
             for row in rows:
                 numbers.append(_numbers(row, f"{table}: line {rows.line_num}", len(info.classes)))
                 paths.append(row["path"])
@@ -112,9 +108,7 @@ def _numbers(row: dict, where: str, classes: int) -> tuple[int, int, int]:
     except (TypeError, ValueError):
         raise DataError(f"{where}: label, start and frames must be whole numbers") from None
     if not 0 <= label < classes:
-        raise DataError(
-            f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}"
-        )
+        raise DataError(f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}")
     if start < 0 or frames < 1:
         raise DataError(f"{where}: start must be at least 0 and frames at least 1, not {start} and {frames}")
     return label, start, frames
@@ -161,9 +155,7 @@ class VideoDataset(Dataset):
         self.frames, self.size, self.clips, self.crops, self.sampling = frames, size, clips, crops, sampling
         self.scales, self.flip, self.short_side = tuple(scales), flip, short_side or size
         if self.short_side < size:
-            raise DataError(
-                f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels"
-            )
+            raise DataError(f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels")
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
 
     @property

@@ -20,7 +20,8 @@ from ctnet import paths
 from ctnet.data import motionpairs
 from ctnet.errors import CtnetError, DataError, unknown
 
-SETS = ("motionpairs",)
+DRAWN = "motionpairs"
+SETS = (DRAWN,)  # made here; any other is a manifest over videos of one's own
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Scale:
     difficulty: motionpairs.Difficulty = field(default_factory=motionpairs.Difficulty)
 
 
-# 8 test frames are segment centres: of 8 or 24 frames they are the same for a clip and its reversal (of 16 they are
-# not), so that a network blind to order is held to exactly one right answer in each pair of twins.
+# 8 test frames are segment centres: of 8 or 24 frames they are the same for a clip and its reversal (of 16
+# they are not), so that a network blind to order is held to exactly one right answer in each pair of twins.
 SCALES = {
     "smoke": Scale(size=32, frames=8, train=4, test=4),
     "cpu": Scale(size=48, frames=24, train=64, test=24),
@@ -44,34 +45,37 @@ SCALES = {
 }
 
 
-def home(name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None) -> Path:
-    """Where the set is kept, made or not: <root>/<name>-<scale>; the root is CTNET_DATA unless given."""
-    if name not in SETS:
-        raise unknown("data set", name, SETS)
-    if scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
-    return Path(root or paths.data_root()) / f"{name}-{scale}"
+def home(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
+    """Where a set is kept, made or not: <root>/motionpairs-<scale>, <root>/<name> of any other (or the folder
+    that the name is); the root is CTNET_DATA unless given.
+    """
+    if name == DRAWN and scale not in SCALES:
+        raise unknown(f"scale of {name}", scale, SCALES)
+    return Path(root or paths.data_root()) / (f"{name}-{scale}" if name == DRAWN else name)
 
 
-def locate(name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None) -> Path:
+def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
     """The finished set's folder; DataError with the command to run where it is absent or out of date."""
     folder = home(name, scale, root)
-    if not _whole(folder, _facts(name, scale)):
-        old = "of another version" if (folder / "dataset.json").exists() else "absent"
-        raise DataError(f"{folder}: data set {old}; run: python -m ctnet data prepare {name} --scale {scale}")
+    there = (folder / "dataset.json").exists()
+    if name != DRAWN and not there:
+        raise DataError(f"{folder}: data set absent; run: python -m ctnet data prepare {name} --source FOLDER")
+    if name == DRAWN and not _whole(folder, _facts(name, scale)):
+        state = "of another version" if there else "absent"
+        raise DataError(f"{folder}: data set {state}; run: python -m ctnet data prepare {name} --scale {scale}")
     return folder
 
 
-def prepare(
-    name: str = "motionpairs", scale: str = "cpu", root: str | Path | None = None, workers: int | None = None
-) -> Path:
+def prepare(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None, workers: int | None = None) -> Path:
     """Draws the set as video files with a progress bar, unless it is there, and returns its folder.
 
-    workers: processes, all cores unless given. Two calls at once wait for each other; a killed call is taken
-    up where it stopped; what is there of another version or size is drawn anew.
+    workers: processes, all cores unless given. Two calls at once wait for each other; a killed call is taken up
+    where it stopped; what is there of another version or size is drawn anew. For sets that are not drawn see own.py.
     """
     from filelock import FileLock
 
+    if name not in SETS:
+        raise unknown("data set", name, SETS)
     folder, facts = home(name, scale, root), _facts(name, scale)
     if _whole(folder, facts):
         return folder
@@ -148,7 +152,7 @@ def _facts(name: str, scale: str) -> dict:
 
 def version_of(name: str, scale: str) -> str:
     """Changes with everything that decides what clips a set holds; part of an experiment's hash."""
-    if name != "motionpairs":
+    if name != DRAWN:
         return "as published"
     if scale not in SCALES:
         raise unknown(f"scale of {name}", scale, SCALES)
@@ -205,7 +209,7 @@ def _draw(folder: Path, scale: str, workers: int) -> None:
     ]
     os.close(write)
     errors: deque[str] = deque(maxlen=1)
-    total = sum(_facts("motionpairs", scale)["splits"].values())
+    total = sum(_facts(DRAWN, scale)["splits"].values())
     try:
         with os.fdopen(read) as lines, tqdm(total=total, desc=f"motionpairs-{scale}", unit="clip") as bar:
             for line in lines:
@@ -220,6 +224,4 @@ def _draw(folder: Path, scale: str, workers: int) -> None:
     finally:
         codes = [process.wait() for process in processes]
     if any(codes):
-        raise DataError(
-            f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}"
-        )
+        raise DataError(f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}")

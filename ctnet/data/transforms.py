@@ -31,9 +31,7 @@ def resize(clip: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """(C, T, H, W) uint8 -> (C, T, height, width) uint8, bilinear with antialiasing."""
     if clip.shape[-2:] == (height, width):
         return clip
-    frames = clip.transpose(
-        0, 1
-    )  # a view of (T, C, H, W): channels-last where the reader made it, the fast path
+    frames = clip.transpose(0, 1)  # a view of (T, C, H, W): channels-last where the reader made it, the fast path
     return F.interpolate(frames, size=(height, width), mode="bilinear", antialias=True).transpose(0, 1)
 
 
@@ -66,9 +64,7 @@ def three_crops(clip: torch.Tensor, size: int) -> torch.Tensor:
     return torch.stack([crop(clip, top, left, size, size) for top, left in boxes])
 
 
-def test_views(
-    clip: torch.Tensor, clips: int, crops: int, size: int, side: int | None = None
-) -> torch.Tensor:
+def test_views(clip: torch.Tensor, clips: int, crops: int, size: int, side: int | None = None) -> torch.Tensor:
     """(C, clips*T, H, W) -> (clips*crops, C, T, size, size): short side to `side` (or `size`), then crops."""
     clip = short_side(clip, side or size)
     boxes = three_crops(clip, size) if crops == 3 else center_crop(clip, size)[None]

@@ -43,9 +43,7 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
             frames = _read_decord(path, order)
         except Exception as error:  # decord's own errors have no common base
             if backend == "decord":
-                raise (
-                    error if isinstance(error, VideoError) else VideoError(f"{path}: {_reason(error)}")
-                ) from None
+                raise (error if isinstance(error, VideoError) else VideoError(f"{path}: {_reason(error)}")) from None
             frames = _read_pyav(path, order)  # has the last word, and makes the message
     place = {index: k for k, index in enumerate(order)}
     frames = torch.from_numpy(np.stack(frames))
@@ -81,9 +79,7 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
         stream.pix_fmt = "yuvj444p"
         stream.codec_context.thread_count = 1
         for frame in frames:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
-            )
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode())
 
 

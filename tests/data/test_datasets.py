@@ -35,9 +35,7 @@ def shown(clip):
 
 def same(a, b):
     return len(a) == len(b) and all(
-        torch.equal(x.clips, y.clips)
-        and torch.equal(x.labels, y.labels)
-        and torch.equal(x.indices, y.indices)
+        torch.equal(x.clips, y.clips) and torch.equal(x.labels, y.labels) and torch.equal(x.indices, y.indices)
         for x, y in zip(a, b, strict=True)
     )
 

@@ -43,9 +43,7 @@ def test_decoded_twins_are_exact_mirrors_in_the_same_split(tiny):
     info = DataInfo.read(tiny)
     for split in info.splits:
         manifest = Manifest.read(tiny, split, info)
-        clip = {
-            int(manifest.labels[i]): read_frames(manifest.path(i), range(6)) for i in range(len(manifest))
-        }
+        clip = {int(manifest.labels[i]): read_frames(manifest.path(i), range(6)) for i in range(len(manifest))}
         for label, frames in clip.items():
             if REVERSE[label] != label:
                 assert torch.equal(frames, clip[REVERSE[label]].flip(0))
@@ -62,9 +60,7 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
     assert before == {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}
 
 
-def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(
-    tmp_path, tiny, monkeypatch
-):
+def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, tiny, monkeypatch):
     monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(24, 6, 12, 1))
     process = start(tmp_path, 12)
     deadline = time.time() + 60
@@ -151,8 +147,10 @@ def test_the_frames_of_a_test_clip_are_those_of_its_reversal(scale):
 def test_unknown_names_are_named():
     with pytest.raises(ConfigError, match="smoke"):
         prepare("motionpairs", "smok")
-    with pytest.raises(ConfigError, match="motionpairs"):
-        locate("motionpair")
+    with pytest.raises(ConfigError, match="did you mean motionpairs"):
+        prepare("motionpair")
+    with pytest.raises(DataError, match="absent; run: python -m ctnet data prepare grid --source FOLDER"):
+        locate("grid", root="/nowhere")
 
 
 def test_drawing_needs_no_torch():

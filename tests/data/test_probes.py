@@ -18,9 +18,9 @@ def draw(tier: str, split: str, count: int) -> list[torch.Tensor]:
     """For each pair of classes its clips (count, T, 3, H, W), the first twin of each."""
     firsts = [label for label in range(0, len(CLASSES), 2) if TIERS[label] == tier]
     return [
-        torch.stack(
-            [torch.from_numpy(pair(split, 0, label + 44 * n, SIZE, FRAMES)) for n in range(count)]
-        ).permute(0, 1, 4, 2, 3)
+        torch.stack([torch.from_numpy(pair(split, 0, label + 44 * n, SIZE, FRAMES)) for n in range(count)]).permute(
+            0, 1, 4, 2, 3
+        )
         for label in firsts
     ]
 
@@ -35,9 +35,7 @@ def look(images: torch.Tensor) -> torch.Tensor:
     images = images.float() / 255 - 0.5
     filters = torch.randn(96, images.shape[1], 5, 5, generator=torch.Generator().manual_seed(0))
     maps = F.conv2d(images, filters - filters.mean((2, 3), keepdim=True)).relu()
-    return torch.cat(
-        [F.adaptive_avg_pool2d(images, 8).flatten(1), F.adaptive_avg_pool2d(maps, 2).flatten(1)], 1
-    )
+    return torch.cat([F.adaptive_avg_pool2d(images, 8).flatten(1), F.adaptive_avg_pool2d(maps, 2).flatten(1)], 1)
 
 
 def fit_and_judge(train: tuple, test: tuple) -> int:
@@ -60,9 +58,7 @@ def accuracy(data, features) -> tuple[float, float]:
     """
     right = total = 0
     for train, test in zip(*data, strict=True):
-        right += fit_and_judge(
-            (features(train), features(train.flip(1))), (features(test), features(test.flip(1)))
-        )
+        right += fit_and_judge((features(train), features(train.flip(1))), (features(test), features(test.flip(1))))
         total += 2 * len(test)
     return right / total, 1.5 / np.sqrt(total / 2)
 
@@ -79,9 +75,7 @@ def one_random_frame(clips: torch.Tensor) -> torch.Tensor:
 
 def neighbours(clips: torch.Tensor) -> torch.Tensor:
     """Pairs of frames that follow each other: order as a network sees it."""
-    return (
-        look(torch.cat([clips[:, :-1], clips[:, 1:]], 2).flatten(0, 1)).unflatten(0, (len(clips), -1)).mean(1)
-    )
+    return look(torch.cat([clips[:, :-1], clips[:, 1:]], 2).flatten(0, 1)).unflatten(0, (len(clips), -1)).mean(1)
 
 
 PROBES = {

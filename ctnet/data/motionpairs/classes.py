@@ -34,9 +34,7 @@ PAIRS = {
 APPEARANCE = ("star", "cross", "ring", "checkerboard", "stripes", "bricks")
 
 CLASSES = tuple(name for pairs in PAIRS.values() for pair in pairs for name in pair) + APPEARANCE
-TIERS = tuple(tier for tier, pairs in PAIRS.items() for _ in pairs for _ in (0, 1)) + ("appearance",) * len(
-    APPEARANCE
-)
+TIERS = tuple(tier for tier, pairs in PAIRS.items() for _ in pairs for _ in (0, 1)) + ("appearance",) * len(APPEARANCE)
 
 MIRROR = (("left", "right"), ("clockwise", "counterclockwise"))
 OPPOSITES = (

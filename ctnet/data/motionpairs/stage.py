@@ -38,9 +38,7 @@ class Stage:
     backwards as forwards.
     """
 
-    def __init__(
-        self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty
-    ):
+    def __init__(self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty):
         self.size, self.frames, self.rng, self.look, self.hard = size, frames, rng, look, hard
         self.t = (np.arange(frames, dtype=np.float32) / frames)[:, None, None]
         pixel = (np.arange(size, dtype=np.float32) + 0.5) / size
@@ -113,9 +111,7 @@ class Stage:
         """Alpha of a shape from its signed distance (negative inside): an edge one pixel wide."""
         return np.clip(0.5 - distance * self.size, 0, 1)
 
-    def thing(
-        self, kind: str, x: Array | float, y: Array | float, radius: Array | float, wrap: bool = False
-    ) -> Array:
+    def thing(self, kind: str, x: Array | float, y: Array | float, radius: Array | float, wrap: bool = False) -> Array:
         """Alpha of a disc, square, diamond or bar at (x, y); with wrap it leaves and enters again."""
         dx, dy = self.x - x, self.y - y
         if wrap:
@@ -129,9 +125,7 @@ class Stage:
             return self.edge(np.maximum(dx * 0.6, dy * 1.5) - radius)
         return self.edge(np.maximum(dx, dy) - 0.88 * radius)
 
-    def box(
-        self, left: Array | float, right: Array | float, top: Array | float, bottom: Array | float
-    ) -> Array:
+    def box(self, left: Array | float, right: Array | float, top: Array | float, bottom: Array | float) -> Array:
         """Alpha of an upright rectangle."""
         across = np.clip(np.minimum(self.x - left, right - self.x) * self.size + 0.5, 0, 1)
         down = np.clip(np.minimum(self.y - top, bottom - self.y) * self.size + 0.5, 0, 1)

@@ -37,9 +37,7 @@ def report(line: str) -> None:
 
 
 def main(folder: Path, scale: dict, k: int, n: int) -> None:
-    hard = Difficulty(
-        **{key: tuple(v) if isinstance(v, list) else v for key, v in scale["difficulty"].items()}
-    )
+    hard = Difficulty(**{key: tuple(v) if isinstance(v, list) else v for key, v in scale["difficulty"].items()})
     for split in SPLITS:
         for group in groups(scale[split])[k::n]:
             files = [folder / video_path(split, index) for index in group]

@@ -1,0 +1,110 @@
+"""Data sets of one's own: manifests over videos that stay where they are."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5, sha256
+from pathlib import Path
+
+from ctnet.data.video import IMAGES, count_frames
+from ctnet.errors import DataError, VideoError
+
+VIDEOS = {".avi", ".mp4", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".ts", ".mts", ".m2ts"}
+Row = tuple[str | Path, int, int, int]  # path, label, start, frames
+
+
+def write_set(
+    folder: str | Path, classes: Sequence[str], rows: dict[str, Sequence[Row]], version: int = 1, **facts
+) -> Path:
+    """Writes dataset.json and a manifest for each split of `rows` ({split: [(path, label, start, frames)]}).
+
+    facts: more entries of dataset.json, such as tiers, reverse, flip. The folder bears its name once it is
+    whole; one that is there is replaced.
+    """
+    folder = Path(folder)
+    for split, clips in rows.items():
+        if not clips:
+            raise DataError(f"{folder}: split '{split}' would be empty; give it at least one clip")
+    partial = folder.with_name(f".{folder.name}-{os.getpid()}.partial")
+    content = {"name": folder.name, "version": version, "scale": None, "classes": list(classes)}
+    content |= {"tiers": None, "reverse": None, "flip": None}
+    content["classes_sha256"] = sha256(json.dumps(list(classes)).encode()).hexdigest()
+    content["splits"] = {split: len(clips) for split, clips in rows.items()}
+    try:
+        partial.mkdir(parents=True)
+        for split, clips in rows.items():
+            with (partial / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([("path", "label", "start", "frames"), *clips])
+        (partial / "dataset.json").write_text(json.dumps(content | facts, indent=1))
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    return folder
+
+
+def from_folders(source: str | Path, folder: str | Path, test_share: float = 0.2) -> Path:
+    """A set of videos kept in one folder a class: <source>/<class>/<video>, or
+    <source>/{train,test}/<class>/<video>.
+
+    Without given splits a video's name decides which it falls into, so that it stays there when others are
+    added. Raises DataError, which lists the first videos that cannot be read.
+    """
+    source = Path(source).absolute()
+    given = [split for split in ("train", "val", "test") if (source / split).is_dir()]
+    homes = {split: source / split for split in given} or {"": source}
+    classes = sorted({p.name for home in homes.values() for p in _folders(home)})
+    if not classes:
+        raise DataError(f"{source}: no folders of videos in it; needed: one folder for each class")
+    label = {name: k for k, name in enumerate(classes)}
+    found = [
+        (split or ("test" if _share(video.name) < test_share else "train"), video, label[home.name])
+        for split, root in homes.items()
+        for home in _folders(root)
+        for video in sorted(home.iterdir())
+        if _is_video(video)
+    ]
+    counts = dict(zip((v for _, v, _ in found), count_all(v for _, v, _ in found), strict=True))
+    rows: dict[str, list[Row]] = {split: [] for split in given or ("train", "test")}
+    for split, video, k in found:
+        rows[split].append((video, k, 0, counts[video]))
+    return write_set(folder, classes, rows)
+
+
+def count_all(videos: Iterable[Path]) -> list[int]:
+    """The frames of each video, read in threads; one DataError for all that cannot be read or are empty."""
+    from tqdm import tqdm
+
+    def count(video: Path) -> int | str:
+        try:
+            return count_frames(video) or f"{video}: no frames in it"
+        except VideoError as error:
+            return str(error)
+
+    videos = list(videos)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        counts = list(tqdm(pool.map(count, videos), "count frames", len(videos), unit="video", leave=False))
+    broken = [c for c in counts if isinstance(c, str)]
+    if broken:
+        raise DataError(f"{len(broken)} videos cannot be read; mend or remove them: {'; '.join(broken[:5])}")
+    return counts
+
+
+def _folders(home: Path) -> list[Path]:
+    return sorted(p for p in home.iterdir() if p.is_dir() and not p.name.startswith(".")) if home.is_dir() else []
+
+
+def _is_video(path: Path) -> bool:
+    if path.is_dir():
+        return any(p.suffix.lower() in IMAGES for p in path.iterdir())
+    return path.suffix.lower() in VIDEOS
+
+
+def _share(name: str) -> float:
+    """A number in [0, 1) that follows from the name."""
+    return int(md5(name.encode()).hexdigest()[:8], 16) / 16**8
