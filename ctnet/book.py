@@ -10,6 +10,8 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ from ctnet.paths import ROOT
 
 BADGES = {"supported": "success", "partly": "warning", "not": "danger"}
 PLAIN_BADGE = "light"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What decides claims: (row, row) -> paired differences over seeds and the scale they come from; measured ids."""
+
+    differences: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    scales: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    measured: Mapping[str, bool] = field(default_factory=dict)
 
 
 def notebooks(book: Path) -> list[str]:
@@ -75,11 +86,11 @@ def status(book: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def claims(evidence: dict[str, Any] | None = None) -> str:
-    """Markdown: how many claims stand how, then each with its verdict. `evidence`: arguments of `verdicts`."""
+def claims(found: Evidence) -> str:
+    """Markdown: how many claims stand how, then each with its verdict and the scale it was measured at."""
     from ctnet import claims as paper_claims
 
-    verdicts = paper_claims.verdicts(**(evidence or {}))
+    verdicts = paper_claims.verdicts(found.differences, found.measured)
     counts = Counter(verdict.verdict for verdict in verdicts.values())
     head = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     lines = [
@@ -92,6 +103,9 @@ def claims(evidence: dict[str, Any] | None = None) -> str:
         where = f"{claim.section}, p. {claim.page}" + (f", Table {claim.table}" if claim.table else "")
         badge = f"{{bdg-{BADGES.get(verdict.verdict, PLAIN_BADGE)}}}`{verdict.verdict}`"
         here = "" if verdict.effect is None else _effect(claim, verdict.effect)
+        scales = sorted({found.scales[pair] for pair in claim.pairs if pair in found.scales})
+        if here and claim.kind == "accuracy":
+            here += f" ({', '.join(scales)})"
         p = "" if verdict.p is None else f"{verdict.p:.2g}"
         note = f" (needs {claim.needs})" if claim.needs else ""
         lines.append(f"| {_cell(claim.claim)}{_cell(note)} | {where} | {_printed(claim)} | {here} | {badge} | {p} |")
@@ -131,13 +145,16 @@ def missing_page(name: str, record: dict[str, Any] | None) -> str:
     return text
 
 
-def evidence() -> dict[str, Any]:
-    """What is recorded here for the verdicts: paired differences of accuracy, and measured mechanisms."""
-    try:
-        from ctnet.experiments import claim_evidence
-    except ImportError:
-        return {}
-    return claim_evidence()
+def evidence() -> Evidence:
+    """What is recorded and measured here: paired differences of accuracy, from the largest scale that has them."""
+    from ctnet import interaction, tables
+
+    differences, scales = {}, {}
+    for scale in ("cpu", "gpu", "paper"):
+        for pair, points in tables.differences(scale).items():
+            if points:
+                differences[pair], scales[pair] = points, scale
+    return Evidence(differences, scales, interaction.measured())
 
 
 def write_pages(book: Path, with_claims: bool = True) -> None:

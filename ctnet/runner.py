@@ -12,22 +12,20 @@ import os
 import platform
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ctnet import gpus
 from ctnet.errors import ConfigError, CtnetError, unknown
-from ctnet.paths import ROOT
+from ctnet.results import commit, installed
 
-VERSIONS = ("ctnet", "torch", "torchvision", "lightning", "numpy", "pandas", "matplotlib", "papermill")
+PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "matplotlib", "papermill")
 # Progress bars are noise on a page; CTNET_BOOK tells plots that they will be seen in the built book.
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "CTNET_BOOK": "1"}
 
@@ -73,7 +71,7 @@ def run(
             "when": when.isoformat(timespec="seconds"),
             "device": gpus.device_name(gpu),
             "versions": _versions(),
-            "commit": _commit(),
+            "commit": commit(),
         }
     if error is None:
         from ctnet.render import render
@@ -160,26 +158,7 @@ def _last_cell(partial: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in VERSIONS:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that ctnet runs from, `+` when files differ from it; None outside one."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no").strip()
-        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return {"python": platform.python_version()} | {p: v for p in PACKAGES if (v := installed(p))}
 
 
 @contextmanager

@@ -212,3 +212,16 @@ def test_mathematics_and_plots_appear(built, chromium):
         page = browser.load(f"{address}/runs/start.html", chromium)
     assert "<mjx-container" in page and "<mjx-merror" not in page
     assert "main-svg" in page and 'class="plotly-graph-div js-plotly-plot"' in page
+
+
+def test_an_accuracy_verdict_names_its_scale():
+    from ctnet.claims import claims
+
+    claim = next(c for c in claims() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
+    other = next(c for c in claims() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
+    found = book.Evidence({claim.pairs[0]: [3.0, 4.0, 5.0]}, {claim.pairs[0]: "cpu"}, {"field-one": False})
+    lines = {line.split("|")[1].strip(): line for line in book.claims(found).splitlines() if line.startswith("| ")}
+    assert "+4.0 points (cpu)" in lines[claim.claim] and "`supported`" in lines[claim.claim]
+    assert "`not yet measured`" in lines[other.claim]
+    measured = next(c for c in claims() if c.id == "field-one")
+    assert "{bdg-danger}`not`" in lines[measured.claim]
