@@ -116,3 +116,16 @@ def test_a_frame_past_the_end_is_an_error_not_another_frame(tmp_path, backend):
     for indices in ([], [-1]):
         with pytest.raises(VideoError, match="frame indices"):
             read_frames(tmp_path / "a.avi", indices, backend)
+
+
+def test_a_damaged_frame_is_an_error_and_the_others_can_be_read(tmp_path):
+    frames = noise(6, 64, 64)
+    write_video(tmp_path / "a.avi", frames)
+    good = read_frames(tmp_path / "a.avi", range(6))
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    middle = len(data) * 7 // 12  # in the fourth frame
+    data[middle : middle + 60] = bytes(range(60))
+    (tmp_path / "a.avi").write_bytes(data)
+    with pytest.raises(VideoError, match="a.avi: "):
+        read_frames(tmp_path / "a.avi", range(6))
+    assert torch.equal(read_frames(tmp_path / "a.avi", [0, 1, 5]), good[[0, 1, 5]])
