@@ -17,12 +17,19 @@ def main(words: list[str] | None = None) -> int:
     except CtnetError as error:
         print(f"ctnet: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("ctnet: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"ctnet: {interrupt or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
         sys.stderr.close()
         return 141
+
+
+def whole(text: str) -> int:
+    """A number of things or a seed: 0, 1, 2, ..."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number from 0 up is needed, not '{text}'")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,17 +57,18 @@ def parser() -> argparse.ArgumentParser:
 
     c = command(data, "data", "make or check a data set")
     c.add_argument("action", choices=("prepare", "verify"))
-    c.add_argument("name", help="motionpairs")
-    c.add_argument("--scale", default="cpu")
-    c.add_argument("--workers", type=int)
+    c.add_argument("name", help="motionpairs, grid16, grid10, grid51, or a name for class folders of your own videos")
+    c.add_argument("--source", type=Path, help="folder of the videos (all but motionpairs)")
+    c.add_argument("--scale", default="cpu", help="of motionpairs: smoke, cpu, gpu")
+    c.add_argument("--workers", type=whole)
 
     c = command(train, "train", "run the experiments of a network at a scale: train, evaluate, record")
     c.add_argument("model")
     c.add_argument("--scale", default="cpu")
     c.add_argument("--data", help="default: motionpairs; at the paper scale something_v1")
-    c.add_argument("--seeds", type=int, nargs="+")
-    c.add_argument("--workers", type=int, default=0, help="processes that read videos")
-    c.add_argument("--threads", type=int, help="threads of PyTorch")
+    c.add_argument("--seeds", type=whole, nargs="+")
+    c.add_argument("--workers", type=whole, default=0, help="processes that read videos")
+    c.add_argument("--threads", type=whole, help="threads of PyTorch")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
@@ -122,14 +130,15 @@ def rows(options):
             print(json.dumps(row, ensure_ascii=False))
         elif row["ours"]:
             stated = row["paper"].get("gflops", "–")
-            print(f"{row['table']:>3} {row['row']:<22} {stated:>8} {row['ours']['gflops']:>9.3f} G {row['ours']['params_m']:>7.2f} M")
+            ours = f"{row['ours']['gflops']:>9.3f} G {row['ours']['params_m']:>7.2f} M"
+            print(f"{row['table']:>3} {row['row']:<22} {stated:>8} {ours}")
 
 
 def data(options):
     from ctnet.data import prepare
 
     if options.action == "prepare":
-        print(prepare.prepare(options.name, options.scale, workers=options.workers))
+        print(prepare.prepare(options.name, options.scale, workers=options.workers, source=options.source))
         return 0
     folder = prepare.locate(options.name, options.scale)
     broken = prepare.verify(folder)
@@ -162,7 +171,8 @@ def evaluate(options):
     info = DataInfo.read(options.data)
     if len(info.classes) != network.config.num_classes:
         raise ConfigError(
-            f"{options.weights}: a network of {network.config.num_classes} classes, {options.data} has {len(info.classes)}"
+            f"{options.weights}: a network of {network.config.num_classes} classes, "
+            f"{options.data} has {len(info.classes)}"
         )
     scores = score(network, test_split(options.data, protocol, options.split), protocol)
     if options.scores:

@@ -29,6 +29,23 @@ def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.9):
     return figure
 
 
+def tensorization(sizes: tuple[int, int]):
+    """Figure 1 for K = 2: the channels as a C_2 x C_1 grid; a colour is a group of channels that one operation lets
+    interact."""
+    c1, c2 = sizes
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.4))
+    second, first = np.mgrid[:c2, :c1]
+    pictures = (("after operation 1: C1 channels interact", second), ("operation 2 joins across", first))
+    for axis, (title, groups) in zip(axes, (*pictures, ("after operation 2: all C channels", 0 * first)), strict=True):
+        axis.imshow(groups, cmap="Spectral", vmin=0, vmax=max(sizes) - 1)
+        axis.set(title=title, xlabel=f"C1 = {c1}, fastest", ylabel=f"C2 = {c2}", xticks=[], yticks=[])
+        axis.title.set_fontsize(10)
+        for i, j in np.ndindex(c2, c1):
+            axis.text(j, i, i * c1 + j, ha="center", va="center", fontsize=5)
+    figure.tight_layout()
+    return figure
+
+
 def tiers(table: str, results: dict[str, list[Result]], metric: str = "tiers"):
     """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
     lines = [

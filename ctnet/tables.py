@@ -90,26 +90,26 @@ def accuracy_table(table: str, results: dict[str, list[Result]]) -> pd.DataFrame
     return pd.DataFrame(lines)
 
 
-def comparison_table(table: str, results: dict[str, list[Result]], against: str, metric: str = DECIDES) -> pd.DataFrame:
-    """Each row minus the row `against`, paired by seed, in points: paper | ours, 95 % interval, p of a paired t-test."""
-    from scipy.stats import t, ttest_1samp
+def comparison_table(
+    table: str, results: dict[str, list[Result]], pairs: Sequence[tuple[str, str]], metric: str = DECIDES
+) -> pd.DataFrame:
+    """Row a minus row b for each pair, in points: paper | ours (paired by seed), 95 % interval, p of a paired t-test."""
+    from scipy.stats import t
 
-    base = by_seed(results[against], metric)
     lines = []
-    for name, runs in results.items():
-        if name == against:
-            continue
-        ours = by_seed(runs, metric)
-        differences = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
-        stated = [paper.row(f"{table}/{n}").paper["top1"] for n in (name, against)]
-        line = {"row": paper.row(f"{table}/{name}").method, "paper": round(stated[0] - stated[1], 1)}
-        line["ours"] = round(differences.mean(), 1) if len(differences) else None
-        if len(differences) > 1:
-            half = t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / len(differences) ** 0.5
-            line["95 % interval"] = f"{differences.mean() - half:.1f} to {differences.mean() + half:.1f}"
-            line["p"] = f"{ttest_1samp(differences, 0.0).pvalue:.3f}" if differences.std() else "–"
-        line["seeds"] = len(differences)
-        lines.append(line)
+    for a, b in pairs:
+        first, second = (paper.row(f"{table}/{name}") for name in (a, b))
+        ours, base = by_seed(results[a], metric), by_seed(results[b], metric)
+        gaps = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
+        line = {"row": first.method, "minus": second.method}
+        line["paper"] = round(first.paper["top1"] - second.paper["top1"], 1)
+        line["ours"] = round(gaps.mean(), 1) if len(gaps) else None
+        if len(gaps) > 1 and gaps.std():
+            sem = gaps.std(ddof=1) / len(gaps) ** 0.5
+            half = t.ppf(0.975, len(gaps) - 1) * sem
+            line["95 % interval"] = f"{gaps.mean() - half:.1f} to {gaps.mean() + half:.1f}"
+            line["p"] = round(2 * t.sf(abs(gaps.mean() / sem), len(gaps) - 1), 3)
+        lines.append(line | {"seeds": len(gaps)})
     return pd.DataFrame(lines)
 
 

@@ -155,14 +155,15 @@ class ResNet(FrameNetwork):
 
     def __init__(self, config: ResNetConfig):
         super().__init__()
-        if not len(config.depths) == len(config.ct_blocks) == 4:
-            raise ConfigError(f"depths {config.depths} and ct_blocks {config.ct_blocks} must each name 4 stages")
+        if not 0 < len(config.depths) == len(config.ct_blocks):
+            raise ConfigError(f"depths {config.depths} and ct_blocks {config.ct_blocks} must name the same stages")
         for stage, (chosen, depth) in enumerate(zip(config.ct_blocks, config.depths, strict=True), 1):
             if any(not 0 < i < depth for i in chosen):
                 raise ConfigError(f"ct_blocks {chosen} of stage {stage}: a CT-block has stride 1, 0 < index < {depth}")
         self.conv1, self.bn1 = conv(3, config.width, 7, 2), nn.BatchNorm2d(config.width)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         c_in = config.width
+        self.stages = [f"layer{stage + 1}" for stage in range(len(config.depths))]
         for stage, depth in enumerate(config.depths):
             channels = config.width * 2**stage
             blocks = nn.ModuleList()
@@ -170,14 +171,14 @@ class ResNet(FrameNetwork):
                 ct = config.ct.build(channels) if i in config.ct_blocks[stage] else None
                 blocks.append(Block(c_in, channels, 2 if stage and not i else 1, ct, config.shift))
                 c_in = channels * Block.expansion
-            self.add_module(f"layer{stage + 1}", blocks)
+            self.add_module(self.stages[stage], blocks)
         self.head(config, c_in)
 
     def features(self, x: Tensor, frames: int) -> Tensor:
         """(N*T, 3, H, W) -> (N*T, 32 width, H/32, W/32)"""
         x = self.maxpool(self.bn1(self.conv1(x)).relu())
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            for block in stage:
+        for stage in self.stages:
+            for block in getattr(self, stage):
                 x = block(x, frames)
         return x
 

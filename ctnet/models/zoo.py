@@ -71,7 +71,8 @@ def list_models() -> list[str]:
 def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overrides) -> FrameNetwork:
     """A network by name, with fresh weights: `create_model("ctnet_resnet50", num_classes=400, width=16)`.
 
-    overrides are fields of its config (`ResNetConfig`, `InceptionConfig`). `num_frames` is what `cost` assumes; the
+    overrides are fields of its config (`ResNetConfig`, `InceptionConfig`); with fewer blocks (`depths`) the CT-blocks
+    that remain stay. `num_frames` is what `cost` assumes; the
     network takes any number of frames. Raises ConfigError for an unknown name or key, with the near ones.
     """
     if name not in ZOO:
@@ -82,6 +83,9 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
             raise unknown(f"key of {name}", key, (f.name for f in fields(config)))
     if num_classes < 1 or num_frames < 1:
         raise ConfigError(f"{name}: num_classes and num_frames must be at least 1, not {num_classes}, {num_frames}")
+    if "depths" in overrides and "ct_blocks" not in overrides:
+        stages = zip(config.ct_blocks, overrides["depths"], strict=False)
+        overrides["ct_blocks"] = tuple(tuple(i for i in chosen if i < depth) for chosen, depth in stages)
     network = replace(config, num_classes=num_classes, num_frames=num_frames, **overrides).build()
     network.name = name
     return network
