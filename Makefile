@@ -38,7 +38,7 @@ notebooks: data
 	@$(SNAKEMAKE) notebooks
 
 SNAKEMAKE = $(PY) -m snakemake --cores $(CORES) --resources gpu=$(GPUS) --keep-going --rerun-incomplete --nolock \
-  --quiet rules host progress $(if $(filter 1,$(FRESH)),--forcerun notebook) \
+  --quiet all $(if $(filter 1,$(FRESH)),--forcerun notebook) \
   --config scale=$(strip $(SCALE)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
 
 book: data ## run the notebooks that need it, build the book, say where it is

@@ -80,7 +80,7 @@ def run(
         partial.replace(out)
     _write_json(record_path, record)
     if error is not None:
-        _log(f"{name}: failed after {record['seconds']} s, {error['where']}: {error['message']}")
+        _log(f"{name}: failed after {record['seconds']} s")
         raise NotebookError(f"{name} failed in {error['where']}: {error['message']}; kept: {partial}", record)
     _log(f"{name}: ok, {record['seconds']} s")
     return record
@@ -134,6 +134,7 @@ def _execute(
                 progress_bar=False,
                 cwd=str(notebook.parent),  # as in JupyterLab
                 execution_timeout=timeout,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # not a warning a run about local TCP
             )
     except papermill.PapermillExecutionError as e:
         traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(e.traceback))
