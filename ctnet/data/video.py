@@ -1,4 +1,4 @@
-"""Frames of a video file by index: decord first, PyAV where it is missing, fails or errs."""
+"""Frames of a video file by index, read by decord or PyAV: whichever is right for the file, and then the faster."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
