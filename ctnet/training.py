@@ -1,17 +1,23 @@
 """Training: the recipe of A.1 as one LightningModule, driven by Lightning's Trainer."""
 
+import csv
 import logging
 import os
+import signal
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from ctnet.data.datasets import VideoDataset
@@ -31,18 +37,22 @@ class VideoClassifier(L.LightningModule):
             if isinstance(conv, nn.Conv2d):
                 conv.to(memory_format=torch.channels_last)
         self.accuracy = MulticlassAccuracy(network.config.num_classes, average="micro")
-        self.skipped = self.seen = 0
+        self.begin()
+
+    def begin(self):
+        """Sums over the clips of this epoch so far: unreadable, all, loss, rightly classified."""
+        self.skipped = self.seen = self.lost = self.right = 0
 
     def on_train_epoch_start(self):
-        # dropout from (seed, epoch), clips from (seed, epoch, index): a resumed run repeats the unbroken one
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
-        self.skipped = self.seen = 0
+        self.begin()
 
     def training_step(self, batch: Batch, step: int) -> Tensor | None:
         clips, labels = batch.clips, batch.labels
         self.count_skipped(len(batch.skipped), len(labels))
         if not len(labels):
             return None
+        # dropout from (seed, epoch, step), clips from (seed, epoch, index): a resumed run repeats the unbroken one
+        torch.manual_seed((self.seed * 100_003 + self.current_epoch) * 1_000_003 + step)
         logits = self.network(normalize(clips))
         loss = cross_entropy(logits, labels)
         if not torch.isfinite(loss):
@@ -52,8 +62,9 @@ class VideoClassifier(L.LightningModule):
             )
         self.accuracy(logits, labels)
         size = len(labels)
-        self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
-        self.log("accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.lost, self.right = self.lost + size * loss.item(), self.right + (logits.argmax(1) == labels).sum().item()
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.log("accuracy", self.accuracy, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
     def count_skipped(self, skipped: int, read: int):
@@ -61,12 +72,17 @@ class VideoClassifier(L.LightningModule):
         self.skipped, self.seen = self.skipped + skipped, self.seen + skipped + read
         self.log("skipped", float(self.skipped), on_step=False, on_epoch=True, reduce_fx="max", batch_size=1)
         if self.seen >= 100 or read == 0:
-            share = self.skipped / max(self.seen, 1)
-            if share > self.recipe.max_skipped:
-                raise TrainingError(
-                    f"{self.skipped} of {self.seen} videos could not be read; "
-                    "`python -m ctnet data verify` names each of them"
-                )
+            self.check_skipped()
+
+    def check_skipped(self):
+        if self.skipped > self.recipe.max_skipped * self.seen:
+            raise TrainingError(
+                f"{self.skipped} of {self.seen} videos could not be read; "
+                "`python -m ctnet data verify` names each of them"
+            )
+
+    def on_train_epoch_end(self):  # before the checkpoint is written; a small set has no 100 clips to judge by
+        self.check_skipped()
 
     def configure_optimizers(self):
         r = self.recipe
@@ -86,6 +102,18 @@ class VideoClassifier(L.LightningModule):
         return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, r.lr_factor)]
 
 
+class Clips(L.LightningDataModule):
+    """Batches of the epoch in which training starts: worker processes draw clips before Lightning names the epoch."""
+
+    def __init__(self, dataset: VideoDataset, batch_size: int, workers: int):
+        super().__init__()
+        self.batches = loader(dataset, batch_size, workers=workers)
+
+    def train_dataloader(self) -> DataLoader:
+        self.batches.sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        return self.batches
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint is written beside its place and moved there: a full disk or a kill leaves the old one whole."""
 
@@ -100,13 +128,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             os.replace(part, path)
         except (OSError, RuntimeError) as error:
             part.unlink(missing_ok=True)
-            raise TrainingError(f"{path}: could not be written ({error}); make room, the checkpoint before is whole") from error
+            raise TrainingError(
+                f"{path}: could not be written ({error}); make room, the checkpoint before is whole"
+            ) from error
 
 
 class Rates(L.Callback):
     """clips/s of the loader, of the model, and of both together.
 
-    The loader's rate is clips over the time that a step waited for them: above the model's rate, the model is the limit.
+    The loader's rate is clips over the time that a step waited for them: above the model's rate, the model is the
+    limit.
     """
 
     clips, waited, worked = 0, 0.0, 0.0
@@ -123,13 +154,19 @@ class Rates(L.Callback):
         self.worked += self.mark - self.begun
         self.clips += len(batch.labels)
 
+    def state_dict(self):
+        return {"clips": self.clips, "waited": self.waited, "worked": self.worked}
+
+    def load_state_dict(self, state):
+        self.clips, self.waited, self.worked = state["clips"], state["waited"], state["worked"]
+
     def per_second(self) -> dict[str, float]:
         pairs = {"loader": self.waited, "model": self.worked, "both": self.waited + self.worked}
         return {name: round(self.clips / max(seconds, 1e-9), 1) for name, seconds in pairs.items()}
 
 
 class Progress(TQDMProgressBar):
-    """Loss, accuracy, clips/s of loader and of model, time left of the whole run."""
+    """Loss and accuracy of the epoch so far, clips/s of loader and of model, time left of the whole run."""
 
     def __init__(self, rates: Rates):
         super().__init__()
@@ -145,26 +182,57 @@ class Progress(TQDMProgressBar):
         done = trainer.current_epoch - self.first_epoch
         done += (trainer.fit_loop.epoch_loop.batch_idx + 1) / max(trainer.num_training_batches, 1)
         left = (time.monotonic() - self.started) / done * (trainer.max_epochs - self.first_epoch - done)
-        rates = self.rates.per_second()
+        rates, read = self.rates.per_second(), max(module.seen - module.skipped, 1)
+        items |= {"loss": f"{module.lost / read:.3f}", "accuracy": f"{module.right / read:.3f}"}
         items |= {name: f"{rates[name]:.0f} clips/s" for name in ("loader", "model")}
         return items | {"left": f"{left / 60:.1f} min"}
 
 
-class History(L.Callback):
-    """Loss, accuracy and rates of each epoch, for the record."""
+HISTORY = ("loss", "accuracy", "skipped")
 
-    def __init__(self):
+
+class History(L.Callback):
+    """Loss, accuracy and unreadable videos of each epoch, and seconds of all, for the record and in `metrics.csv`.
+
+    Lightning's CSVLogger deletes the file of a run that is resumed; here it is written whole from the record.
+    """
+
+    def __init__(self, folder: Path):
         self.epochs: list[dict[str, float]] = []
+        self.folder, self.seconds = folder, 0.0
+
+    def on_train_start(self, trainer, module):
+        self.started = time.monotonic() - self.seconds
 
     def on_train_epoch_end(self, trainer, module):
+        self.seconds = time.monotonic() - self.started
         values = {k: float(v) for k, v in trainer.callback_metrics.items()}
-        self.epochs.append({k: round(values[k], 5) for k in ("loss", "accuracy", "skipped") if k in values})
+        self.epochs.append({k: round(values[k], 5) for k in HISTORY if k in values})
+        if trainer.is_global_zero:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(self.folder / "metrics.csv", "w", newline="") as file:
+                rows = csv.DictWriter(file, ("epoch", *HISTORY))
+                rows.writeheader()
+                rows.writerows({"epoch": i, **values} for i, values in enumerate(self.epochs))
 
     def state_dict(self):
-        return {"epochs": self.epochs}
+        return {"epochs": self.epochs, "seconds": self.seconds}
 
     def load_state_dict(self, state):
-        self.epochs = state["epochs"]
+        self.epochs, self.seconds = state["epochs"], state["seconds"]
+
+
+@contextmanager
+def plain_errors(trainer: L.Trainer, folder: Path) -> Iterator[None]:
+    """Lightning leaves the process on Ctrl-C and lets disk errors through as they come: both say here what to do."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt(f"interrupted in epoch {trainer.current_epoch}; the same command goes on") from None
+    except OSError as error:
+        raise TrainingError(f"{folder}: {error}; the last checkpoint is whole, the same command goes on") from error
 
 
 def train(
@@ -180,13 +248,13 @@ def train(
 ) -> dict:
     """Trains `network` in place; resumes from `folder/last.ckpt` if it is there.
 
-    dataset: a training split, clips (C, T, H, W) uint8 · folder: for the checkpoint and the logs (TensorBoard, CSV) · returns the
-    record of the run: loss and accuracy of each epoch, clips/s. Raises TrainingError (NaN loss, full disk, too many
-    unreadable videos); the last checkpoint stays whole.
+    dataset: a training split, clips (C, T, H, W) uint8 · folder: for the checkpoint and the logs (TensorBoard, CSV) ·
+    returns the record of the run: loss and accuracy of each epoch, clips/s. Raises TrainingError (NaN loss, full
+    disk, too many unreadable videos); the last checkpoint stays whole. Epochs count from 0.
     """
     folder = Path(folder)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # "GPU available: False" and the like
-    history, rates = History(), Rates()
+    history, rates = History(folder / "logs"), Rates()
     progress = progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
     keep = ModelCheckpoint(folder, "last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = L.Trainer(
@@ -197,18 +265,16 @@ def train(
         gradient_clip_val=recipe.clip_norm,
         plugins=[AtomicCheckpointIO()],
         callbacks=[history, rates, keep, *([Progress(rates)] if progress else [])],
-        logger=[CSVLogger(folder, "logs", ""), TensorBoardLogger(folder, "logs", "")],
+        logger=TensorBoardLogger(folder, "logs", ""),
         enable_progress_bar=progress,
         enable_model_summary=False,
         log_every_n_steps=10,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
-    batches = loader(dataset, recipe.batch_size, workers=workers)
+    clips = Clips(dataset, recipe.batch_size, workers)
     last = folder / "last.ckpt"
-    started = time.monotonic()
-    trainer.fit(VideoClassifier(network, recipe, seed), batches, ckpt_path=last if last.exists() else None)
-    if trainer.interrupted:
-        raise TrainingError(f"interrupted in epoch {trainer.current_epoch}; the same command goes on from {last}")
-    seconds = time.monotonic() - started
-    return {"epochs": history.epochs, "seconds": round(seconds, 1), "clips_per_s": rates.per_second()}
+    with warnings.catch_warnings(), plain_errors(trainer, folder):
+        warnings.filterwarnings("ignore", module="lightning")  # folders that exist, few workers, few steps
+        trainer.fit(VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last if last.exists() else None)
+    return {"epochs": history.epochs, "seconds": round(history.seconds, 1), "clips_per_s": rates.per_second()}

@@ -1,0 +1,29 @@
+"""Fixtures: finished data sets; a test file takes them with `pytest_plugins = "tests.sets"`."""
+
+from pathlib import Path
+
+import pytest
+
+from ctnet.data import prepare as preparing
+from tests.toy import write_set
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Path:
+    """A set that colour alone separates: 16 training clips of two classes. Not to be changed."""
+    return write_set(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Path:
+    """MotionPairs at the smoke scale: 176 training and 176 test clips of 8 frames, 32 x 32. Not to be changed."""
+    return preparing.prepare("motionpairs", "smoke", tmp_path_factory.mktemp("sets"), workers=2)
+
+
+@pytest.fixture
+def places(tmp_path, smoke, monkeypatch) -> Path:
+    """The smoke set, and empty folders for runs and results; returns the folder that these are in."""
+    monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
+    monkeypatch.setenv("CTNET_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
+    return tmp_path
