@@ -10,7 +10,7 @@ import seaborn as sns
 
 from ctnet import paper
 from ctnet.results import Result
-from ctnet.tables import TIERS
+from ctnet.tables import TIERS, label
 
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
@@ -49,7 +49,7 @@ def tensorization(sizes: tuple[int, int]):
 def tiers(table: str, results: dict[str, list[Result]], metric: str = "tiers"):
     """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
     lines = [
-        {"row": paper.row(f"{table}/{name}").method, "tier": tier, "accuracy": r.metric(f"{metric}.{tier}")}
+        {"row": label(paper.row(f"{table}/{name}")), "tier": tier, "accuracy": r.metric(f"{metric}.{tier}")}
         for name, runs in results.items()
         for r in runs
         for tier in r.metrics[metric]
@@ -75,7 +75,7 @@ def accuracy_cost(table: str, results: dict[str, list[Result]], metric: str = "t
     for name, runs in results.items():
         row = paper.row(f"{table}/{name}")
         gflops = paper.row_cost(row).gflops
-        left.scatter(float(row.printed["gflops"]), row.paper["top1"], s=50, label=row.method)
+        left.scatter(float(row.printed["gflops"]), row.paper["top1"], s=50, label=label(row))
         points = right.scatter([gflops] * len(runs), [r.metric(metric) for r in runs], s=16, alpha=0.6)
         if runs:
             mean = np.mean([r.metric(metric) for r in runs])

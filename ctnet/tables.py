@@ -44,7 +44,7 @@ def cost_table(*names: str) -> pd.DataFrame:
     for row in paper.rows():
         if row.table in names and row.models:
             ours, printed = paper.row_cost(row), row.printed
-            line = {"table": row.table, "row": row.method if row.method else row.row, "id": row.row}
+            line = {"table": row.table, "row": label(row)}
             line["protocol"] = " + ".join(dict.fromkeys(map(str, row.protocols)))
             for column, value in (("gflops", ours.gflops), ("params_m", ours.params_m)):
                 stated = printed.get(column)
@@ -57,6 +57,14 @@ def cost_table(*names: str) -> pd.DataFrame:
             line["note"] = expected.note if expected else ""
             lines.append(line)
     return pd.DataFrame(lines)
+
+
+def label(row: paper.Row) -> str:
+    """A row's name in its table: the method, with the frames or the row's id where several share it."""
+    same = [r for r in paper.rows() if r.table == row.table and r.method == row.method]
+    backbones = {r.backbone for r in same}
+    detail = [row.frames or row.row] if len(same) > len(backbones) else [row.backbone] if len(backbones) > 1 else []
+    return ", ".join([row.method, *detail]) if row.method else row.row
 
 
 def is_number(text: str | None) -> bool:
@@ -75,7 +83,7 @@ def accuracy_table(table: str, results: dict[str, list[Result]]) -> pd.DataFrame
         row = paper.row(f"{table}/{name}")
         cost = paper.row_cost(row)
         line = {
-            "row": row.method or name,
+            "row": label(row),
             "GFLOPs paper": row.printed.get("gflops", "–"),
             "GFLOPs ours": round(cost.gflops, 1),
             "params ours (M)": round(cost.params_m, 1),
@@ -101,7 +109,7 @@ def comparison_table(
         first, second = (paper.row(f"{table}/{name}") for name in (a, b))
         ours, base = by_seed(results[a], metric), by_seed(results[b], metric)
         gaps = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
-        line = {"row": first.method, "minus": second.method}
+        line = {"row": label(first), "minus": label(second)}
         line["paper"] = round(first.paper["top1"] - second.paper["top1"], 1)
         line["ours"] = round(gaps.mean(), 1) if len(gaps) else None
         if len(gaps) > 1 and gaps.std():
@@ -110,6 +118,18 @@ def comparison_table(
             line["95 % interval"] = f"{gaps.mean() - half:.1f} to {gaps.mean() + half:.1f}"
             line["p"] = round(2 * t.sf(abs(gaps.mean() / sem), len(gaps) - 1), 3)
         lines.append(line | {"seeds": len(gaps)})
+    return pd.DataFrame(lines)
+
+
+def data_table(data: str, models: Sequence[str], scale: str) -> pd.DataFrame:
+    """Recorded accuracies of some networks on a data set without tiers: in order, shuffled, and the gap."""
+    lines = []
+    for model in models:
+        runs = experiments.recorded(experiments.experiments(model, scale, data))
+        line = {"network": model}
+        for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
+            line[column] = mean_sd([r.metric(metric) for r in runs])
+        lines.append(line | {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"})
     return pd.DataFrame(lines)
 
 
@@ -163,7 +183,7 @@ def csv_folder() -> Path:
 
 
 def show(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Keeps the table as <csv folder>/<name>.csv and returns it with the row numbers hidden."""
+    """Keeps the table as <csv folder>/<name>.csv and returns it for display, its first column in front."""
     csv_folder().mkdir(parents=True, exist_ok=True)
     frame.to_csv(csv_folder() / f"{name}.csv", index=False)
-    return frame.style.hide(axis="index").format(precision=3, na_rep="–")
+    return frame.astype(object).where(frame.notna(), "–").set_index(frame.columns[0])

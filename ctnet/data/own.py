@@ -48,6 +48,32 @@ def write_set(
     return folder
 
 
+def select(folder: str | Path, classes: Sequence[str], out: str | Path) -> Path:
+    """Some classes of a data set as a set of their own, in the order given; the videos stay where they are.
+
+    Keeps tiers and label maps as far as both classes of an entry are chosen. DataError for an unknown class.
+    """
+    from ctnet.data.datasets import DataInfo, Manifest
+
+    info = DataInfo.read(folder)
+    if strange := [c for c in classes if c not in info.classes]:
+        raise DataError(f"{folder}: has no class {', '.join(strange)}; see dataset.json")
+    old = [info.classes.index(c) for c in classes]
+    new = {k: i for i, k in enumerate(old)}
+    rows = {}
+    for split in info.splits:
+        m = Manifest.read(folder, split, info)
+        chosen = [i for i in range(len(m)) if int(m.labels[i]) in new]
+        rows[split] = [
+            (m.path(i).absolute(), new[int(m.labels[i])], int(m.starts[i]), int(m.frames[i])) for i in chosen
+        ]
+    facts = {"tiers": info.tiers and [info.tiers[k] for k in old]}
+    for name in ("reverse", "flip"):
+        labels = getattr(info, name)
+        facts[name] = labels and [new.get(labels[k]) for k in old]
+    return write_set(out, classes, rows, **facts)
+
+
 def from_folders(source: str | Path, folder: str | Path, test_share: float = 0.2) -> Path:
     """A set of videos kept in one folder a class: <source>/<class>/<video>, or
     <source>/{train,test}/<class>/<video>.
