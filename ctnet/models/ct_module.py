@@ -37,15 +37,21 @@ def clips_view(x: Tensor, frames: int) -> Tensor:
     return x.unflatten(0, (-1, frames)).transpose(1, 2)
 
 
+def pool(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The mean over `axes` of (N, C, T, H, W), each kept with size 1; channels-last, so that the views are free."""
+    return x.movedim(1, -1).mean([axis - 1 for axis in axes], keepdim=True).movedim(-1, 1)
+
+
 class TSConv(nn.Module):
     """Tensor separable convolution on one sub-dimension of size C_k (Eq. 2; S-TSConv Eq. 3, T-TSConv Eq. 4).
 
     Only the C_k channels that share all other sub-indices interact, so it is a grouped convolution with C / C_k
     groups once C_k is the innermost channel axis. (N, C_in, T, H, W) -> (N, C_out, T, H, W), padded to keep T, H, W.
     A spatial kernel (1, h, w) runs over N*T images, a temporal one (t, 1, 1) over (T, H*W) maps, others in 3-D.
+    BN and ReLU follow, before the view back: what stands beside a convolution can be fused with it.
     """
 
-    def __init__(self, c_in: int, c_out: int, groups: int, kernel: Kernel, norm: bool = True, bias: bool = False):
+    def __init__(self, c_in, c_out, groups: int, kernel: Kernel, norm=True, relu=True, bias=False):
         super().__init__()
         t, h, w = kernel
         self.kernel = kernel
@@ -55,15 +61,16 @@ class TSConv(nn.Module):
         pad = tuple(s // 2 for s in size)
         self.conv = conv(c_in, c_out, size, padding=pad, groups=groups, bias=bias)
         self.bn = bn(c_out) if norm else nn.Identity()
+        self.act = nn.ReLU(inplace=True) if relu else nn.Identity()
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         t, h, w = x.shape[2:]
         if self.axes == "space":
-            return clips_view(self.bn(self.conv(frames_view(x))), t)
+            return clips_view(self.act(self.bn(self.conv(frames_view(x)))), t)
         if self.axes == "time":
-            return self.bn(self.conv(x.flatten(3))).unflatten(3, (h, w))
-        return self.bn(self.conv(x))
+            return self.act(self.bn(self.conv(x.flatten(3)))).unflatten(3, (h, w))
+        return self.act(self.bn(self.conv(x)))
 
     def fold_bn(self):
         if not isinstance(self.bn, nn.Identity):
@@ -84,13 +91,12 @@ class TensorExcitation(nn.Module):
         if channels % reduction or (channels // reduction) % groups:
             size = channels // groups
             raise ConfigError(f"tensor excitation needs sizes divisible by {reduction}, not {size} (of {channels})")
-        self.pool = (2,) if kernel == SPATIAL else (3, 4)
+        self.pooled = (2,) if kernel == SPATIAL else (3, 4)
         self.squeeze = TSConv(channels, channels // reduction, groups, kernel)
-        self.expand = TSConv(channels // reduction, channels, groups, kernel, norm=False)
+        self.expand = TSConv(channels // reduction, channels, groups, kernel, norm=False, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        heatmap = self.squeeze(x.mean(self.pool, keepdim=True)).relu()
-        return x * self.expand(heatmap).sigmoid()
+        return x * self.expand(self.squeeze(pool(x, self.pooled))).sigmoid()
 
 
 class SqueezeExcitation(nn.Module):
@@ -100,10 +106,10 @@ class SqueezeExcitation(nn.Module):
         super().__init__()
         hidden = max(channels // reduction, 1)
         self.squeeze = TSConv(channels, hidden, 1, POINT, norm=False, bias=True)
-        self.expand = TSConv(hidden, channels, 1, POINT, norm=False, bias=True)
+        self.expand = TSConv(hidden, channels, 1, POINT, norm=False, relu=False, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.expand(self.squeeze(x.mean((3, 4), keepdim=True)).relu()).sigmoid()
+        return x * self.expand(self.squeeze(pool(x, (3, 4)))).sigmoid()
 
 
 class SubOperation(nn.Module):
@@ -126,7 +132,7 @@ class SubOperation(nn.Module):
             self.excite = SqueezeExcitation(channels)
 
     def branch(self, j: int, x: Tensor) -> Tensor:
-        x = self.branches[j](x).relu()
+        x = self.branches[j](x)
         return self.excite_branches[j](x) if self.excite_branches else x  # U_k, V_k: Eq. 6, 7
 
     def forward(self, x: Tensor) -> Tensor:
@@ -186,7 +192,7 @@ class CTModule(nn.Module):
             x = op(self.innermost(x, k) if self.enter[k] else x)
             x = self.innermost(x, k, back=True) if self.leave[k] else x
             if k < len(self.pointwise):
-                x = self.pointwise[k](x).relu()
+                x = self.pointwise[k](x)
         return x
 
     def innermost(self, x: Tensor, k: int, back: bool = False, dim: int = 1) -> Tensor:
