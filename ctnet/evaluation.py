@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from ctnet.data.datasets import DataInfo, VideoDataset
 from ctnet.data.loading import loader
 from ctnet.data.sampling import sample
 from ctnet.data.video import count_frames, read_frames
-from ctnet.errors import ConfigError, ResultError
+from ctnet.errors import ConfigError, ResultError, VideoError
 from ctnet.protocol import Protocol
 
 
@@ -26,12 +27,24 @@ class Scores:
     protocol: str
 
     def save(self, path: str | Path):
-        np.savez_compressed(path, logits=self.logits.astype(np.float32), labels=self.labels, protocol=self.protocol)
+        """A compressed .npz file of exactly this name. ResultError where it cannot be written."""
+        arrays = {"logits": self.logits.astype(np.float32), "labels": self.labels, "protocol": self.protocol}
+        try:
+            with open(path, "wb") as file:
+                np.savez_compressed(file, **arrays)
+        except OSError as error:
+            raise ResultError(f"{path}: cannot be written ({error.strerror or error})") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "Scores":
-        with np.load(path, allow_pickle=False) as file:
-            return cls(file["logits"], file["labels"], str(file["protocol"]))
+        """Reads a file of `save`; ResultError names the path and what is wrong."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls(file["logits"], file["labels"], str(file["protocol"]))
+        except FileNotFoundError:
+            raise ResultError(f"{path}: no such file") from None
+        except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile) as error:
+            raise ResultError(f"{path}: not a file of scores; make it again with `ctnet evaluate`") from error
 
     @property
     def predictions(self) -> np.ndarray:
@@ -40,9 +53,11 @@ class Scores:
 
 def ensemble(scores: Sequence[Scores]) -> Scores:
     """The average of several networks' scores on the same clips (Table 6, EN). ResultError where the clips differ."""
+    if not scores:
+        raise ResultError("an ensemble needs at least one network's scores")
     first = scores[0]
-    if any(not np.array_equal(s.labels, first.labels) for s in scores):
-        raise ResultError("an ensemble needs scores of the same split in the same order")
+    if any(s.logits.shape != first.logits.shape or not np.array_equal(s.labels, first.labels) for s in scores):
+        raise ResultError("an ensemble needs scores of the same split in the same order, over the same classes")
     return Scores(np.mean([s.logits for s in scores], 0), first.labels, " + ".join(s.protocol for s in scores))
 
 
@@ -130,7 +145,11 @@ def pair_wins(scores: Scores, info: DataInfo) -> np.ndarray:
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, video: str | Path, protocol: Protocol | None = None, k: int = 5, classes: Sequence[str] | None = None
+    network: nn.Module,
+    video: str | Path,
+    protocol: Protocol | None = None,
+    k: int = 5,
+    classes: Sequence[str] | None = None,
 ) -> list[tuple[str, float]]:
     """The k likeliest classes of a video file, (label, probability), likeliest first.
 
@@ -141,6 +160,8 @@ def predict(
     classes = classes or getattr(network, "classes", None) or [f"class {i}" for i in range(network.fc.out_features)]
     if len(classes) != network.fc.out_features:
         raise ConfigError(f"{len(classes)} class names do not fit a network of {network.fc.out_features} classes")
+    if k < 1:
+        raise ConfigError(f"the number of classes to name must be at least 1, not {k}")
     views = read_views(video, protocol).to(next(network.parameters()).device)
     probabilities = network.eval()(transforms.normalize(views)).float().mean(0).softmax(0)
     best = probabilities.topk(min(k, len(classes)))
@@ -148,7 +169,9 @@ def predict(
 
 
 def read_views(video: str | Path, protocol: Protocol) -> Tensor:
-    """The views of one video: uint8 (views, C, T, size, size)."""
-    places = sample(count_frames(video), protocol.frames, protocol.clips, protocol.sampling)
+    """The views of one video: uint8 (views, C, T, size, size). VideoError with the path and the reason."""
+    if not (count := count_frames(video)):
+        raise VideoError(f"{video}: no frames in it")
+    places = sample(count, protocol.frames, protocol.clips, protocol.sampling)
     clip = read_frames(video, places.flatten().tolist()).permute(3, 0, 1, 2)
     return transforms.test_views(clip, protocol.clips, protocol.crops, protocol.size)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
 from ctnet import paths, results
-from ctnet.errors import unknown
+from ctnet.errors import ConfigError, TrainingError, unknown
 from ctnet.protocol import Protocol
 from ctnet.recipe import Recipe
 from ctnet.results import Result
@@ -25,6 +25,10 @@ class Experiment:
     seed: int = 0
     scale: str = "paper"
     overrides: tuple[tuple[str, object], ...] = ()
+
+    def __post_init__(self):
+        if self.seed < 0:
+            raise ConfigError(f"experiment: the seed must be at least 0, not {self.seed}")
 
     @property
     def key(self) -> str:
@@ -47,21 +51,31 @@ class Scale:
     data: str = "motionpairs"
 
 
-NARROW = (("width", 16),)
+# Small enough for two cores: stem of 16 channels, three stages of two blocks, the second of each a CT-block.
+SMALL = (("width", 16), ("depths", (2, 2, 2)))
 SCALES = {
-    "smoke": Scale(Recipe(epochs=1, batch_size=44, scales=(1.0,), warmup=0), Protocol(8, size=32), (0,), NARROW),
-    "cpu": Scale(Recipe(epochs=8, batch_size=16, lr=0.16, warmup=1, scales=(1.0,)), Protocol(8, size=48), (0, 1, 2), NARROW),
-    "gpu": Scale(Recipe(epochs=30, batch_size=64, lr=0.04, warmup=3, precision="bf16-mixed"), Protocol(8, size=112), (0, 1, 2)),
-    "paper": Scale(Recipe(), Protocol(8, size=256), (0,), data="something_v1"),
+    "smoke": Scale(Recipe(epochs=1, batch_size=44, warmup=0, scales=(1.0,)), Protocol(size=32), (0,), SMALL),
+    "cpu": Scale(
+        Recipe(epochs=12, batch_size=16, lr=0.3, warmup=1, dropout=0.0, scales=(1.0,), fc_lr=(1.0, 2.0)),
+        Protocol(size=32),
+        (0, 1, 2),
+        SMALL,
+    ),
+    "gpu": Scale(Recipe(epochs=30, lr=0.04, warmup=3, precision="bf16-mixed"), Protocol(size=112), (0, 1, 2)),
+    "paper": Scale(Recipe(), Protocol(), (0,), data="something_v1"),
 }
 
 
 def experiments(
     model: str, scale: str, data: str | None = None, seeds: Sequence[int] | None = None
 ) -> list[Experiment]:
-    """The experiments of one table row, one for each seed of the scale."""
+    """The experiments of one table row, one for each seed of the scale. ConfigError for an unknown model or scale."""
+    from ctnet.models.zoo import ZOO
+
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
+    if model not in ZOO:
+        raise unknown("model", model, ZOO)
     s = SCALES[scale]
     data = data or s.data
     return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides) for seed in seeds or s.seeds]
@@ -71,20 +85,29 @@ def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress:
     """The experiment's result: recorded, or else trained and evaluated now and recorded.
 
     fresh: run it even if recorded, and replace the record. Two processes that ask for the same one do not run it
-    twice: the second waits and loads. A killed run goes on from its last checkpoint.
+    twice: the second waits and loads. A killed run goes on from its last checkpoint, which is removed when the
+    result is recorded. TrainingError where the runs' folder cannot be written.
     """
     from filelock import FileLock
+
+    from ctnet.data.prepare import locate
 
     key = experiment.key
     if not fresh and (found := results.read(key, experiment.scale)):
         return found
+    locate(experiment.data, experiment.scale)  # DataError before anything is made
     folder = paths.runs_root() / experiment.scale / key
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        if not fresh and (found := results.read(key, experiment.scale)):
-            return found
-        record = carry_out(experiment, folder, workers, progress)
-        return results.write(key, experiment.scale, record, replace=fresh)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            if not fresh and (found := results.read(key, experiment.scale)):
+                return found
+            record = carry_out(experiment, folder, workers, progress)
+            result = results.write(key, experiment.scale, record, replace=fresh)
+            (folder / "last.ckpt").unlink(missing_ok=True)  # or a fresh run would find itself finished
+            return result
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
 
 
 def recorded(wanted: Sequence[Experiment]) -> list[Result]:

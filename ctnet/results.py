@@ -52,7 +52,7 @@ def read(key: str, scale: str) -> Result | None:
         return None
     except ValueError as error:
         raise ResultError(f"{path}: damaged ({error}); restore it from git or delete it") from error
-    if missing := [k for k in NEEDED if k not in record]:
+    if missing := [k for k in NEEDED if not isinstance(record, dict) or k not in record]:
         raise ResultError(f"{path}: lacks {', '.join(missing)}; restore it from git or delete it")
     return Result(key, record)
 
@@ -69,7 +69,9 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise ResultError(f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS") from error
+        raise ResultError(
+            f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS"
+        ) from error
     return Result(key, record)
 
 

@@ -40,7 +40,9 @@ class Scale:
 # they are not), so that a network blind to order is held to exactly one right answer in each pair of twins.
 SCALES = {
     "smoke": Scale(size=32, frames=8, train=4, test=4),
-    "cpu": Scale(size=48, frames=24, train=64, test=24),
+    "cpu": Scale(
+        size=32, frames=24, train=64, test=24, difficulty=motionpairs.Difficulty(noise=0.03, shake=0.006, waves=2)
+    ),
     "gpu": Scale(size=112, frames=24, train=256, test=64),
 }
 

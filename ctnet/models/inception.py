@@ -108,7 +108,7 @@ class ConvBNReLU(nn.Module):
     def forward(self, x: Tensor, frames: int) -> Tensor:
         if self.ct is not None:
             return frames_view(self.ct(clips_view(x, frames)))
-        return self.bn(self.conv(x)).relu()
+        return self.bn(self.conv(x)).relu_()
 
     def fold_bn(self):
         if self.ct is None:

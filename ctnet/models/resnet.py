@@ -98,10 +98,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         y = temporal_shift(x, frames) if self.shift else x
-        y = self.bn1(self.conv1(y)).relu()
-        y = self.bn2(self.conv2(y)).relu() if self.ct is None else frames_view(self.ct(clips_view(y, frames)))
+        y = self.bn1(self.conv1(y)).relu_()
+        y = self.bn2(self.conv2(y)).relu_() if self.ct is None else frames_view(self.ct(clips_view(y, frames)))
         y = self.bn3(self.conv3(y))
-        return (y + (x if self.downsample is None else self.downsample(x))).relu()
+        return y.add_(x if self.downsample is None else self.downsample(x)).relu_()
 
     def fold_bn(self):
         for i in "123" if self.ct is None else "13":
@@ -176,7 +176,7 @@ class ResNet(FrameNetwork):
 
     def features(self, x: Tensor, frames: int) -> Tensor:
         """(N*T, 3, H, W) -> (N*T, 32 width, H/32, W/32)"""
-        x = self.maxpool(self.bn1(self.conv1(x)).relu())
+        x = self.maxpool(self.bn1(self.conv1(x)).relu_())
         for stage in self.stages:
             for block in getattr(self, stage):
                 x = block(x, frames)
