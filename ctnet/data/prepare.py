@@ -21,7 +21,6 @@ from ctnet.data import motionpairs
 from ctnet.errors import CtnetError, DataError, unknown
 
 DRAWN = "motionpairs"
-SETS = (DRAWN,)  # made here; any other is a manifest over videos of one's own
 
 
 @dataclass(frozen=True)
@@ -68,20 +67,42 @@ def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None
     return folder
 
 
-def prepare(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None, workers: int | None = None) -> Path:
-    """Draws the set as video files with a progress bar, unless it is there, and returns its folder.
+def prepare(
+    name: str = DRAWN,
+    scale: str = "cpu",
+    root: str | Path | None = None,
+    workers: int | None = None,
+    source: str | Path | None = None,
+) -> Path:
+    """Makes a data set and returns its folder.
 
-    workers: processes, all cores unless given. Two calls at once wait for each other; a killed call is taken up
-    where it stopped; what is there of another version or size is drawn anew. For sets that are not drawn see own.py.
+    motionpairs is drawn as video files, unless it is there; `workers` processes, all cores unless given. Any other set
+    is manifests over the videos in `source`, made anew: grid16, grid10, grid51 (`ctnet.data.grid`), and under any
+    other name one folder for each class (`own.from_folders`).
+    """
+    from ctnet.data import grid, own
+
+    if name == DRAWN:
+        return draw(scale, root, workers or os.cpu_count() or 1)
+    if source is None:
+        raise DataError(f"{name}: say where its videos are: python -m ctnet data prepare {name} --source FOLDER")
+    if name in grid.SUBSETS:
+        return grid.prepare_grid(name, source, root)
+    return own.from_folders(source, home(name, scale, root))
+
+
+def draw(scale: str, root: str | Path | None, workers: int) -> Path:
+    """Draws MotionPairs as video files with a progress bar, unless it is there, and returns its folder.
+
+    Two calls at once wait for each other; a killed call is taken up where it stopped; what is there of another version
+    or size is drawn anew.
     """
     from filelock import FileLock
 
-    if name not in SETS:
-        raise unknown("data set", name, SETS)
-    folder, facts = home(name, scale, root), _facts(name, scale)
+    folder, facts = home(DRAWN, scale, root), _facts(DRAWN, scale)
     if _whole(folder, facts):
         return folder
-    partial = folder.with_name(f".{folder.name}-{version_of(name, scale)}.partial")
+    partial = folder.with_name(f".{folder.name}-{version_of(DRAWN, scale)}.partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
@@ -90,7 +111,7 @@ def prepare(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = Non
             for left in folder.parent.glob(f".{folder.name}-*.partial"):
                 if left != partial:
                     shutil.rmtree(left)
-            _draw(partial, scale, workers or os.cpu_count() or 1)
+            _draw(partial, scale, workers)
             for split, count in facts["splits"].items():
                 _write_manifest(partial / f"{split}.csv", scale, split, count)
             (partial / "dataset.json").write_text(json.dumps(facts, indent=1))
