@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-PARAMETER_TAGS = {"parameters", "injected-parameters"}
+# tag of a folded cell -> what the page says where it can be unfolded
+FOLDED = {"parameters": "Parameters and their defaults", "injected-parameters": "Parameters of this run"}
 
 
 def render(path: Path) -> str:
@@ -17,8 +18,9 @@ def render(path: Path) -> str:
     stderr: list[str] = []
     for cell in notebook.cells:
         tags = set(cell.metadata.get("tags", []))
-        if tags & PARAMETER_TAGS:
+        for tag in tags & FOLDED.keys():
             cell.metadata["tags"] = sorted(tags | {"hide-input"})
+            cell.metadata["mystnb"] = {"code_prompt_show": FOLDED[tag], "code_prompt_hide": FOLDED[tag]}
         for key in ("papermill", "execution", "collapsed", "scrolled"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":

@@ -55,13 +55,17 @@ def run(
     check_params(notebook, params)
     partial, record_path = partial_path(out), out.with_suffix(".json")
     out.parent.mkdir(parents=True, exist_ok=True)
+    name = notebook.stem
     for stale in (out, partial, record_path):
         stale.unlink(missing_ok=True)
-    name = notebook.stem
     with gpus.slot(name, log=_log) as gpu:
         _log(f"{name}: start" + (f" on GPU {gpu}" if gpu is not None else ""))
         when, start = datetime.now(UTC), time.monotonic()
-        error = _execute(notebook, partial, params, gpu, timeout)
+        environment = KERNEL_ENVIRONMENT | {"CTNET_TABLES": str(out.parent / "csv")}  # the page links them there
+        if gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        with _environment(environment):
+            error = _execute(notebook, partial, params, timeout)
         record = {
             "notebook": name,
             "params": params,
@@ -115,27 +119,23 @@ def parameter_names(notebook: Path) -> list[str]:
     return [target.id for targets in assigned for target in targets if isinstance(target, ast.Name)]
 
 
-def _execute(
-    notebook: Path, partial: Path, params: dict[str, Any], gpu: int | None, timeout: int | None
-) -> dict[str, Any] | None:
+def _execute(notebook: Path, partial: Path, params: dict[str, Any], timeout: int | None) -> dict[str, Any] | None:
     """Run all cells into `partial`; None, or what went wrong: {where, message, traceback}."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    environment = KERNEL_ENVIRONMENT | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)})
     try:
-        with _environment(environment):
-            papermill.execute_notebook(
-                str(notebook),
-                str(partial),
-                params,
-                kernel_name="python3",  # whatever the file says: the kernel of this environment
-                language="python",
-                progress_bar=False,
-                cwd=str(notebook.parent),  # as in JupyterLab
-                execution_timeout=timeout,
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # not a warning a run about local TCP
-            )
+        papermill.execute_notebook(
+            str(notebook),
+            str(partial),
+            params,
+            kernel_name="python3",  # whatever the file says: the kernel of this environment
+            language="python",
+            progress_bar=False,
+            cwd=str(notebook.parent),  # as in JupyterLab
+            execution_timeout=timeout,
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # else a warning in every run, about local TCP
+        )
     except papermill.PapermillExecutionError as e:
         traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(e.traceback))
         return {"where": f"In [{e.exec_count}]", "message": f"{e.ename}: {e.evalue}", "traceback": traceback}

@@ -50,9 +50,8 @@ def built(tmp_path_factory) -> Path:
     source = root / "book"
     shutil.copytree(ROOT / "book", source, ignore=shutil.ignore_patterns("runs", "_build", "__pycache__"))
     runs = source / "runs"
-    (runs / "csv").mkdir(parents=True)
+    runs.mkdir()
     (root / "notebooks").mkdir()
-    (runs / "csv" / "table_2a.csv").write_text("model,top1\n")
     for name in book.notebooks(source):
         nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {name}")]), root / "notebooks" / f"{name}.ipynb")
         if name in ("cost", "table_2g"):
@@ -139,9 +138,9 @@ def test_nothing_is_loaded_from_elsewhere_by_tag(built):
     assert not outside
 
 
-def test_an_executed_page_links_its_source_record_and_tables(built):
+def test_an_executed_page_links_its_source_and_record(built):
     page = (built / "runs" / "table_2a.html").read_text()
-    for name in ("table_2a.ipynb", "table_2a.json", "table_2a.csv"):
+    for name in ("table_2a.ipynb", "table_2a.json"):
         assert f'href="../_static/source/{name}"' in page
         assert (built / "_static" / "source" / name).exists()
     source = nbformat.read(built / "_static" / "source" / "table_2a.ipynb", as_version=4)

@@ -37,13 +37,14 @@ def test_a_run_writes_the_page_and_its_record(tmp_path):
     source = notebook(
         tmp_path / "toy.ipynb",
         "import os, sys\nfrom pathlib import Path\nprint(scale, fresh, Path.cwd())",
-        "print('to stderr', file=sys.stderr)\nprint('bars', os.environ['TQDM_DISABLE'], os.environ['CTNET_BOOK'])",
+        "print('to stderr', file=sys.stderr)",
+        "print(*(os.environ[name] for name in ('TQDM_DISABLE', 'CTNET_BOOK', 'CTNET_TABLES')))",
     )
     before = source.read_bytes()
     out = tmp_path / "runs" / "toy.ipynb"
     record = runner.run(source, out, {"scale": "smoke"})
 
-    assert outputs(out) == f"smoke False {tmp_path}\nbars 1 1\n"
+    assert outputs(out) == f"smoke False {tmp_path}\n1 1 {out.parent / 'csv'}\n"
     assert "TQDM_DISABLE" not in os.environ or os.environ["TQDM_DISABLE"] != "1"
     assert source.read_bytes() == before
     assert sorted(p.name for p in out.parent.iterdir()) == ["toy.ipynb", "toy.json"]

@@ -1,8 +1,8 @@
-"""Links from each executed page to its source notebook, its record and its tables; plotly.js for the plots.
+"""Links from each executed page to its source notebook and the record of its run; plotly.js for the plots.
 
 The pages are built from executed copies (runs/x.ipynb), which nobody should edit. This extension copies the
-source (notebooks/x.ipynb) and what the run left (x.json, csv/x*.csv) into the built book and points its links and
-its download button there: the book has no link to a site that may not be there.
+source (notebooks/x.ipynb) and the record (runs/x.json) into the built book and points its links and its download
+button there: the book has no link to a site that may not be there.
 """
 
 import shutil
@@ -12,12 +12,10 @@ from pathlib import Path
 
 
 def files_of(book: Path, name: str) -> list[tuple[str, Path]]:
-    """(label, file) of everything that belongs to notebook `name` and exists."""
-    tables = sorted({*book.glob(f"runs/csv/{name}.csv"), *book.glob(f"runs/csv/{name}_*.csv")})
+    """(label, file) of what belongs to notebook `name` and exists."""
     files = [
         ("source notebook", book.parent / "notebooks" / f"{name}.ipynb"),
         ("record of this run", book / "runs" / f"{name}.json"),
-        *((table.name, table) for table in tables),
     ]
     return [(label, path) for label, path in files if path.exists()]
 
