@@ -1,0 +1,184 @@
+"""`make bench`: what speed the networks reach here, as ratios within one run.
+
+inference  CT-Net, TSN and TSM on ResNet-50: eager, fused, compiled; fp32 and bf16; against the plain Conv3d network
+copies     the copies that the fused CT-Net makes, as torch.profiler sees them: none may come from a permutation
+training   clips/s of training at the cpu scale, against the same steps on a batch already in memory
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.timing import interleave, summary, table
+from ctnet import paths, results
+from ctnet.errors import ConfigError
+from ctnet.models import create_model
+from tests.models.plain import load_plain
+
+NETS = ("ctnet_resnet50", "tsn_resnet50", "tsm_resnet50")
+TREATMENTS = ("eager", "fused", "compiled")
+COPIES = ("aten::copy_", "aten::clone", "aten::contiguous")
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def compiled(net: nn.Module, clips: torch.Tensor, dtype: torch.dtype) -> nn.Module:
+    """Compiled for these clips. On the CPU weights are constants ("freezing"), which lets oneDNN pack them."""
+    net = torch.compile(net, fullgraph=True, dynamic=False)
+    with torch._inductor.config.patch(freezing=clips.device.type == "cpu"), autocast(dtype):
+        net(clips)
+    return net
+
+
+def autocast(dtype: torch.dtype):
+    return torch.autocast(device().type, dtype, enabled=dtype != torch.float32)
+
+
+def inference(options) -> dict:
+    """Each network, treatment and precision in turns; `plain` is the reference in fp32, `plain bf16` under autocast."""
+    clips = torch.randn(options.batch, 3, options.frames, options.size, options.size, device=device())
+    calls = {}
+
+    def add(name: str, net: nn.Module, dtype: torch.dtype):
+        def call():
+            with autocast(dtype):
+                return net(clips)
+
+        calls[name] = call
+
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    chosen = {name: dtypes[name] for name in options.dtypes}
+    for name in options.nets:
+        torch.manual_seed(0)
+        net = create_model(name, num_frames=options.frames).eval().requires_grad_(False).to(device())
+        if name == "ctnet_resnet50":
+            for label, dtype in chosen.items():
+                add(" ".join(("plain", label)), load_plain(net).requires_grad_(False).to(device()), dtype)
+        fused = net.fuse()
+        for label, dtype in chosen.items():
+            short = name.removesuffix("_resnet50")
+            for treatment in options.treatments:
+                built = {"eager": net, "fused": fused}.get(treatment)
+                if built is None:
+                    torch.compiler.reset()
+                    print(f"compiling {short} {label} ..", flush=True)
+                    built = compiled(fused, clips, dtype)
+                add(f"{short} {treatment} {label}", built, dtype)
+    base = next(iter(calls))
+    seconds = interleave(calls, options.rounds)
+    rows = summary(seconds, base, clips=options.batch)
+    title = f"inference, {options.batch} x {options.frames} frames of {options.size} x {options.size}, {device()}"
+    print(table(title, rows, base))
+    return {"rows": rows, "base": base, "seconds": seconds, "frames": options.frames, "size": options.size}
+
+
+def copies(options) -> dict:
+    """(operator, shape) -> number of copies in one forward pass of the fused CT-Net; the input may be copied once."""
+    net = create_model("ctnet_resnet50", num_frames=options.frames).eval().fuse().to(device())
+    return report_copies(count_copies(net, options.frames, options.size))
+
+
+def count_copies(net: nn.Module, frames: int = 8, size: int = 224, dtype=torch.float32) -> dict[str, int]:
+    """Copies of tensors as large as a feature map; vectors and scalars are not counted."""
+    from torch.profiler import ProfilerActivity, profile
+
+    clips = torch.randn(2, 3, frames, size, size, device=device())
+    clips = clips.contiguous(memory_format=torch.channels_last_3d)
+    with torch.inference_mode(), autocast(dtype):
+        net(clips)
+        with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+            net(clips)
+    found = Counter()
+    for event in profiler.events():
+        shape = event.input_shapes[0] if event.input_shapes else []
+        if event.name in COPIES and len(shape) >= 4:
+            found[f"{event.name} {tuple(shape)}"] += 1
+    return dict(found)
+
+
+def report_copies(found: dict[str, int]) -> dict:
+    print("copies of feature maps in the fused ctnet_resnet50:", "none" if not found else "")
+    for name, times in found.items():
+        print(f"  {times} x {name}")
+    return {"copies": found}
+
+
+def training(options) -> dict:
+    """Steps with clips from the loader and steps on one batch in memory, in turns, at the cpu scale."""
+    from torch.nn.functional import cross_entropy
+
+    from ctnet.data.datasets import VideoDataset
+    from ctnet.data.loading import loader
+    from ctnet.data.prepare import locate
+    from ctnet.data.transforms import normalize
+    from ctnet.experiments import SCALES
+
+    scale = SCALES["cpu"]
+    p, r = scale.protocol, scale.recipe
+    home = locate(scale.data, "cpu")
+    clips = VideoDataset(home, "train", p.frames, p.size, True, sampling=p.sampling, scales=r.scales, flip=r.flip)
+    net = create_model("ctnet_resnet50", len(clips.info.classes), p.frames, **dict(scale.overrides)).train()
+    optimizer = torch.optim.SGD(net.parameters(), r.lr, r.momentum)
+    batches = iter(loader(clips, r.batch_size, drop_last=True))
+    held = next(batches)
+    steps = max(1, min(4, (len(clips) // r.batch_size - 1) // (options.rounds + 1)))
+
+    def step(batch):
+        cross_entropy(net(normalize(batch.clips)), batch.labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def run(source):
+        return lambda: [step(source()) for _ in range(steps)]
+
+    calls = {"model alone": run(lambda: held), "with the loader": run(lambda: next(batches))}
+    seconds = interleave(calls, options.rounds)
+    rows = summary(seconds, "model alone", clips=r.batch_size * steps)
+    print(table(f"training of ctnet_resnet50 at the cpu scale, {p}", rows, "model alone"))
+    return {"rows": rows, "seconds": seconds}
+
+
+SECTIONS = {"inference": inference, "copies": copies, "training": training}
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="ctnet bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    p.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    p.add_argument("--treatments", nargs="+", choices=TREATMENTS, default=list(TREATMENTS))
+    p.add_argument("--dtypes", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    p.add_argument("--rounds", type=int, default=7)
+    p.add_argument("--batch", type=int, default=1, help="clips in a call")
+    p.add_argument("--frames", type=int, default=8)
+    p.add_argument("--size", type=int, default=224)
+    p.add_argument("--threads", type=int, help="default: all cores")
+    p.add_argument("--out", type=Path, help="default: runs/bench.json")
+    return p
+
+
+def main(args: list[str] | None = None) -> int:
+    options = parser().parse_args(args)
+    if options.rounds < 1:
+        raise ConfigError(f"bench: --rounds must be at least 1, not {options.rounds}")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    record = {"provenance": results.provenance()}
+    print(f"{record['provenance']['device']}, torch {torch.__version__}, commit {record['provenance']['commit']}")
+    for name in options.only:
+        with torch.set_grad_enabled(name == "training"):
+            record[name] = SECTIONS[name](options)
+    out = options.out or paths.runs_root() / "bench.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(record, indent=1))
+    print(out)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
