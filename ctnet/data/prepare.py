@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 
@@ -85,6 +86,9 @@ def prepare(
     if name == DRAWN:
         return draw(scale, root, workers or os.cpu_count() or 1)
     if source is None:
+        known = (DRAWN, *grid.SUBSETS)
+        if name not in known and get_close_matches(name, known):
+            raise unknown("data set", name, known)
         raise DataError(f"{name}: say where its videos are: python -m ctnet data prepare {name} --source FOLDER")
     if name in grid.SUBSETS:
         return grid.prepare_grid(name, source, root)
