@@ -1,0 +1,78 @@
+"""Every notebook, run by papermill at the smoke scale on real video files, as `make book` runs them."""
+
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from ctnet import paper, paths, results
+from ctnet.runner import run
+
+NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Data, runs, results and tables of these tests; results that one notebook records serve the next."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("data", "runs", "results", "tables"):
+            patch.setenv(f"CTNET_{name.upper()}", str(folder / name))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def executed(home):
+    """Notebook -> its executed copy; each runs once."""
+    copies = {}
+
+    def get(name: str) -> nbformat.NotebookNode:
+        if name not in copies:
+            out = home / f"{name}.ipynb"
+            run(paths.ROOT / "notebooks" / f"{name}.ipynb", out, {"scale": "smoke"})
+            copies[name] = nbformat.read(out, 4)
+        return copies[name]
+
+    return get
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_it_runs_and_says_what_it_is_for(path: Path, executed):
+    cells = executed(path.stem).cells
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+    assert "**Cost:**" in cells[0].source
+    assert not any(o.output_type == "error" for c in cells for o in c.get("outputs", ()))
+
+
+@pytest.mark.parametrize("table", ["2a", "2g"])
+def test_a_table_shows_every_row_trained_on_video_files(table, executed, home):
+    executed(f"table_{table}")
+    shown = pd.read_csv(home / "tables" / f"table_{table}.csv", dtype=str)
+    rows = [row for row in paper.rows() if row.table == table]
+    assert len(shown) == len(rows)
+    assert shown["GFLOPs paper"].tolist() == [row.printed["gflops"] for row in rows]
+    assert (shown["seeds"] == "1").all() and shown["strict"].astype(float).between(0, 100).all()
+    runs = pd.read_csv(home / "tables" / f"table_{table}_runs.csv")
+    for name in runs["result"]:
+        key = Path(name).stem
+        assert results.read(key, "smoke").metrics["clips"] == 4 * 44
+
+
+def test_tsn_cannot_tell_twins_apart(executed, home):
+    executed("start")
+    shown = pd.read_csv(home / "tables" / "start_six.csv").set_index("network")
+    assert shown.loc["tsn_resnet50", "within pairs (%)"] == 50.0
+
+
+def test_the_cost_notebook_counts_every_row_of_ours(executed, home):
+    executed("cost")
+    shown = [pd.read_csv(home / "tables" / f"cost_{part}.csv", dtype=str) for part in ("ablations", "comparisons")]
+    ours = [row for row in paper.rows() if row.models and row.table != "5"]
+    assert sum(map(len, shown)) == len(ours)
+
+
+def test_twins_are_mirrors_in_the_data_notebook(executed):
+    text = "".join(o.get("text", "") for c in executed("data").cells for o in c.get("outputs", ()))
+    assert "largest difference 0 of 255" in text
