@@ -62,17 +62,17 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
     path = path_of(key, scale)
     if path.exists() and not replace:
         raise ResultError(f"{path}: there is a result already; it is replaced only when asked (fresh)")
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part, text = path.with_suffix(f".{os.getpid()}.part"), dumps(record)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(dumps(record))
+        part.write_text(text)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise ResultError(
             f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS"
         ) from error
-    return Result(key, record)
+    return Result(key, json.loads(text))  # as it will be read: lists, no tuples
 
 
 def dumps(record: dict) -> str:

@@ -154,12 +154,19 @@ def squeezes(value: Tensor, target: Tensor | None) -> bool:
 
 
 def save(model: FrameNetwork, path: str | Path, **facts):
-    """A safetensors file with all that `load` needs: the name, the config, and facts such as `classes`."""
+    """A safetensors file with all that `load` needs: the name, the config, and facts such as `classes`.
+
+    Raises WeightsError where it cannot be written.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     config = {k: v for k, v in asdict(model.config).items() if k != "ct"}
-    save_file(state, path, {"ctnet": json.dumps({"model": model.name, "config": config, **facts})})
+    try:
+        save_file(state, path, {"ctnet": json.dumps({"model": model.name, "config": config, **facts})})
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: cannot be written ({error})") from error
 
 
 def load(path: str | Path) -> FrameNetwork:

@@ -1,0 +1,269 @@
+"""Scores under a protocol, the metrics read off them, and the prediction for one video."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import ctnet
+from ctnet import evaluation
+from ctnet.data import transforms
+from ctnet.data.datasets import DataInfo
+from ctnet.errors import ConfigError, ResultError, VideoError
+from ctnet.evaluation import Scores, ensemble, metrics, pair_wins, predict, score, shuffle
+from ctnet.models import weights
+from ctnet.protocol import Protocol
+from tests.toy import PLAIN, SMALL, network, write_set
+
+pytest_plugins = "tests.sets"
+
+P = Protocol(8, size=32)
+
+
+class Bends(nn.Module):
+    """A network of two classes that is not linear in the clip, so that averages of logits and of clips differ."""
+
+    def __init__(self):
+        super().__init__()
+        self.clips = []
+
+    def forward(self, x):
+        self.clips.append(len(x))
+        mean = x.mean((2, 3, 4))
+        return torch.stack([mean[:, 0].exp(), mean[:, 1] ** 2], 1)
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory):
+    return write_set(tmp_path_factory.mktemp("seven"), clips=7, split="test")
+
+
+@pytest.fixture(scope="module")
+def tsn(smoke):
+    return ctnet.create_model("tsn_resnet50", num_classes=44, **PLAIN)
+
+
+@pytest.fixture(scope="module")
+def ct_net(smoke):
+    torch.manual_seed(1)
+    return ctnet.create_model("ctnet_resnet50", num_classes=44, **SMALL)
+
+
+@pytest.mark.parametrize("batch_size, workers", [(1, 0), (3, 0), (7, 0), (32, 0), (2, 2)])
+def test_each_clip_counts_once_whatever_the_batches_and_workers(seven, batch_size, workers):
+    p, net = Protocol(4, size=32), Bends()
+    data = evaluation.test_split(seven, p)
+    found = score(net, data, p, batch_size=batch_size, workers=workers)
+    one_by_one = [net(transforms.normalize(data[i][0]))[0].tolist() for i in range(7)]
+    assert found.logits == pytest.approx(np.array(one_by_one), rel=1e-6)
+    assert found.labels.tolist() == [0, 1, 0, 1, 0, 1, 0] and sum(net.clips) == 14
+    assert max(net.clips) <= batch_size and found.protocol == "4x1x1@32"
+
+
+def test_views_are_averaged_as_logits(seven):
+    p, net = Protocol(2, crops=3, clips=2, size=24), Bends()
+    data = evaluation.test_split(seven, p)
+    found = score(net, data, p, batch_size=12)
+    assert set(net.clips[:-1]) == {12}, "a batch counts views"
+    for i in range(7):
+        views = torch.stack([net(transforms.normalize(view[None]))[0] for view in data[i][0]])
+        assert views.std(0).min() > 0, "views that are all the same show nothing"
+        assert found.logits[i] == pytest.approx(views.mean(0).numpy(), rel=1e-5)
+
+
+def test_scoring_leaves_dropout_out_and_weights_alone(seven):
+    net, p = network(dropout=0.9), Protocol(4, size=32)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    net.train()
+    first, second = (score(net, evaluation.test_split(seven, p), p).logits for _ in range(2))
+    assert np.array_equal(first, second)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_a_broken_test_video_is_an_error_that_names_it(seven, tmp_path):
+    folder = shutil.copytree(seven, tmp_path / "copy")
+    (folder / "test04.avi").write_bytes(b"text")
+    with pytest.raises(VideoError, match="test04.avi"):
+        score(Bends(), evaluation.test_split(folder, P), P)
+
+
+@given(frames=st.integers(3, 24), index=st.integers(0, 10**6))
+def test_shuffled_frames_are_all_there_in_neither_the_true_nor_the_reversed_order(frames, index):
+    clip = torch.arange(frames).expand(2, 3, frames)[..., None, None]
+    order = shuffle(clip, index)[0, 0, :, 0, 0].tolist()
+    assert sorted(order) == list(range(frames))
+    assert order not in (list(range(frames)), list(range(frames))[::-1])
+    assert torch.equal(shuffle(clip, index), clip[:, :, order]), "the same for all views and calls"
+
+
+def test_clips_have_different_orders_and_two_frames_can_be_shuffled_too():
+    clip = torch.arange(8).view(1, 1, 8, 1, 1)
+    assert len({tuple(shuffle(clip, i).flatten().tolist()) for i in range(20)}) > 15
+    assert sorted(shuffle(clip[:, :, :2], 0).flatten().tolist()) == [0, 1]
+
+
+INFO = DataInfo(
+    "by hand",
+    ("open", "close", "fall", "rise", "star"),
+    {"test": 8},
+    tiers=("strict", "strict", "dynamics", "dynamics", "appearance"),
+    reverse=(1, 0, 3, 2, 4),
+)
+BY_HAND = Scores(
+    np.array(
+        [
+            [9, 1, 0, 0, 0],  # open: right
+            [1, 2, 0, 0, 9],  # close: wrong, but above open
+            [3, 3, 9, 0, 0],  # open: wrong, a tie with close
+            [9, 1, 0, 0, 0],  # close: wrong, below open
+            [0, 0, 9, 1, 0],  # fall: right
+            [0, 0, 9, 1, 0],  # rise: wrong
+            [0, 0, 0, 0, 9],  # star: right
+            [9, 0, 0, 0, 1],  # star: wrong
+        ],
+        dtype=np.float64,
+    ),
+    np.array([0, 1, 0, 1, 2, 3, 4, 4]),
+    "8x1x1@32",
+)
+
+
+def test_metrics_of_scores_made_by_hand():
+    assert metrics(BY_HAND, INFO) == {
+        "clips": 8,
+        "top1": 37.5,
+        "top5": 100.0,
+        "tiers": {"strict": 25.0, "dynamics": 50.0, "appearance": 50.0},
+        "pairs": {"strict": 62.5, "dynamics": 50.0},
+    }
+    assert BY_HAND.predictions.tolist() == [0, 4, 2, 0, 2, 2, 4, 0]
+    assert pair_wins(BY_HAND, INFO)[:6].tolist() == [1, 1, 0.5, 0, 1, 0]
+    assert np.isnan(pair_wins(BY_HAND, INFO)[6:]).all(), "no partner, no pair"
+
+
+def test_a_class_without_a_partner_in_the_set_has_no_pair():
+    info = DataInfo("half", INFO.classes, {"test": 8}, tiers=INFO.tiers, reverse=(None, None, 3, 2, 4))
+    assert metrics(BY_HAND, info)["pairs"] == {"dynamics": 50.0}
+
+
+def test_metrics_without_tiers_and_the_fifth_place():
+    scores = Scores(np.array([[9.0, 8, 7, 6, 5, 4, 3], [9, 8, 7, 6, 5, 4, 3]]), np.array([4, 5]), "8x1x1@32")
+    info = DataInfo("own", tuple("abcdefg"), {"test": 2})
+    assert metrics(scores, info) == {"clips": 2, "top1": 0.0, "top5": 50.0}
+
+
+def test_tsn_is_right_on_exactly_one_of_each_pair_of_twins(smoke, tsn):
+    data = evaluation.test_split(smoke, P)
+    scores = score(tsn, data, P)
+    found = metrics(scores, data.info)
+    assert found["pairs"] == {"strict": 50.0, "state change": 50.0, "dynamics": 50.0}
+    wins = pair_wins(scores, data.info).reshape(4, 44)[:, :38].reshape(-1, 2)
+    assert (wins.sum(1) == 1).all() and set(wins.flatten()) == {0, 1}, "not by ties"
+    twins = scores.logits.reshape(4, 44, 44)[:, :38].reshape(-1, 2, 44)
+    assert twins[:, 0] == pytest.approx(twins[:, 1], abs=1e-4 * np.abs(twins).max())
+    shuffled = score(tsn, data, P, shuffled=True)
+    assert scores.logits == pytest.approx(shuffled.logits, abs=1e-4 * np.abs(twins).max())
+
+
+def test_ct_net_tells_twins_and_shuffled_frames_apart(smoke, ct_net):
+    data = evaluation.test_split(smoke, P)
+    logits, shuffled = (score(ct_net, data, P, shuffled=s).logits for s in (False, True))
+    twins = logits.reshape(4, 44, 44)[:, :38].reshape(-1, 2, 44)
+    size = twins.std()
+    assert (np.abs(twins[:, 0] - twins[:, 1]).max(1) > 1e-3 * size).mean() > 0.9
+    assert (np.abs(logits - shuffled).max(1) > 1e-3 * size).mean() > 0.9
+
+
+def test_an_ensemble_is_the_mean_of_scores_of_the_same_clips():
+    other = Scores(BY_HAND.logits[:, ::-1], BY_HAND.labels, "16x1x1@32")
+    both = ensemble([BY_HAND, other])
+    assert np.array_equal(both.logits, (BY_HAND.logits + other.logits) / 2)
+    assert both.protocol == "8x1x1@32 + 16x1x1@32" and np.array_equal(both.labels, BY_HAND.labels)
+    for wrong in (
+        Scores(BY_HAND.logits, BY_HAND.labels[::-1], ""),
+        Scores(BY_HAND.logits[:7], BY_HAND.labels[:7], ""),
+        Scores(BY_HAND.logits[:, :4], BY_HAND.labels, ""),
+    ):
+        with pytest.raises(ResultError, match="same split in the same order, over the same classes"):
+            ensemble([BY_HAND, wrong])
+    with pytest.raises(ResultError, match="at least one"):
+        ensemble([])
+
+
+@pytest.mark.parametrize("name", ["scores.npz", "scores"])
+def test_scores_come_back_from_their_file(tmp_path, name):
+    BY_HAND.save(tmp_path / name)
+    back = Scores.load(tmp_path / name)
+    assert np.array_equal(back.logits, BY_HAND.logits) and np.array_equal(back.labels, BY_HAND.labels)
+    assert back.protocol == BY_HAND.protocol
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_scores_that_cannot_be_read_or_written_are_named(tmp_path):
+    with pytest.raises(ResultError, match="absent.npz: no such file"):
+        Scores.load(tmp_path / "absent.npz")
+    BY_HAND.save(tmp_path / "whole")
+    np.savez(tmp_path / "other.npz", a=1)
+    (tmp_path / "text").write_text("text")
+    (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:200])
+    (tmp_path / "empty").touch()
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for name in ("other.npz", "text", "cut", "empty", "array.npy"):
+        with pytest.raises(ResultError, match=f"{name}: not a file of scores"):
+            Scores.load(tmp_path / name)
+    with pytest.raises(ResultError, match="cannot be written"):
+        BY_HAND.save(tmp_path / "text" / "scores.npz")
+
+
+def test_a_prediction_by_path_is_that_of_the_test(smoke, ct_net, tmp_path):
+    info = DataInfo.read(smoke)
+    weights.save(ct_net, tmp_path / "w", classes=info.classes, protocol=vars(P))
+    net = weights.load(tmp_path / "w")
+    data = evaluation.test_split(smoke, P)
+    for index in (0, 41):
+        clip, label, _ = data[index]
+        logits = net(transforms.normalize(clip)).mean(0)
+        best = predict(net, data.manifest.path(index), k=3)
+        assert [name for name, _ in best] == [info.classes[i] for i in logits.topk(3).indices]
+        assert [p for _, p in best] == pytest.approx(logits.softmax(0).topk(3).values.tolist(), rel=1e-4)
+    everything = predict(net, str(data.manifest.path(0)), k=1000)
+    values = [p for _, p in everything]
+    assert len(everything) == 44 and values == sorted(values, reverse=True) and sum(values) == pytest.approx(1)
+    assert sum(values[:5]) <= 1 and min(values) >= 0
+
+
+def test_a_network_without_names_counts_its_classes(smoke, tsn):
+    video = smoke / "videos" / "test" / "00" / "000000.avi"
+    assert {name for name, _ in predict(tsn, video, P, k=44)} == {f"class {i}" for i in range(44)}
+    names = [f"word {i}" for i in range(44)]
+    assert predict(tsn, video, P, k=1, classes=names)[0][0] in names
+    with pytest.raises(ConfigError, match="2 class names do not fit a network of 44 classes"):
+        predict(tsn, video, P, classes=["a", "b"])
+    with pytest.raises(ConfigError, match="at least 1, not 0"):
+        predict(tsn, video, P, k=0)
+
+
+def test_videos_that_cannot_be_read_are_named(tmp_path, tsn):
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.avi").touch()
+    for name in ("absent.mp4", "text.mp4", "folder", "empty.avi"):
+        with pytest.raises(VideoError, match=f"^{tmp_path / name}: "):
+            predict(tsn, tmp_path / name, P)
+
+
+def test_more_frames_than_the_video_has_repeat_some(smoke, tsn):
+    video = smoke / "videos" / "test" / "00" / "000000.avi"
+    assert len(predict(tsn, video, Protocol(24, crops=3, clips=2, size=40))) == 5
+
+
+def test_metrics_are_plain_numbers_for_json(smoke, tsn):
+    data = evaluation.test_split(smoke, P)
+    found = metrics(Scores(np.eye(44).repeat(4, 0), np.arange(44).repeat(4), str(P)), data.info)
+    assert json.loads(json.dumps(found)) == found and found["top1"] == 100
+    assert set(found["pairs"].values()) == {100.0}
