@@ -1,0 +1,59 @@
+"""The benchmark's arithmetic, and what it claims about copies; nothing here is timed."""
+
+import json
+
+import pytest
+import torch
+
+import ctnet
+from benchmarks import bench
+from benchmarks.timing import interleave, summary
+from ctnet.errors import ConfigError
+from tests.models.plain import load_plain
+
+
+def test_rivals_take_turns_after_the_warm_up():
+    order = []
+    seconds = interleave({name: lambda name=name: order.append(name) for name in "ab"}, rounds=3, warmup=1)
+    assert order == ["a", "b"] * 4
+    assert {name: len(taken) for name, taken in seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_ratios_are_of_medians_and_their_spread_is_over_rounds():
+    rows = summary({"plain": [4.0, 8.0, 4.0, 4.0], "fast": [2.0, 2.0, 2.0, 2.0]}, base="plain", clips=3)
+    assert rows["fast"]["times"] == 2 and rows["fast"]["clips_per_s"] == 1.5
+    assert rows["fast"]["times_low"] == 2 and rows["fast"]["times_high"] > 2
+    assert rows["plain"]["times"] == rows["plain"]["times_low"] == 1
+
+
+@pytest.fixture(scope="module")
+def network():
+    return ctnet.create_model("ctnet_resnet50", depths=(2, 1, 1, 2), ct_blocks=((1,), (), (), (1,))).eval()
+
+
+def test_no_copy_is_left_in_the_fused_network(network):  # 16 frames: below, torch on one thread avoids oneDNN
+    swaps = bench.count_copies(network, size=64)
+    assert any("(2, 8, 8, 8, 16, 16)" in name for name in swaps), "the profiler sees a copy where there is one"
+    assert bench.count_copies(network.fuse(), size=64) == {}
+
+
+def test_the_plain_network_stands_for_the_same_function():
+    net = ctnet.create_model("tsn_resnet50", num_classes=5).eval()
+    clips = torch.randn(1, 3, 2, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(load_plain(net)(clips), net(clips), rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_prints_a_table_and_writes_the_record(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "create_model", lambda name, **kw: ctnet.create_model(name, num_classes=3))
+    args = "--only inference --nets tsn_resnet50 --treatments eager fused --dtypes fp32 --rounds 2 --size 32".split()
+    out = tmp_path / "bench.json"
+    assert bench.main([*args, "--frames", "1", "--out", str(out)]) == 0
+    record = json.loads(out.read_text())
+    assert list(record["inference"]["rows"]) == ["tsn eager fp32", "tsn fused fp32"]
+    assert record["provenance"]["versions"]["torch"] and "tsn fused fp32" in capsys.readouterr().out
+
+
+def test_rounds_must_be_positive():
+    with pytest.raises(ConfigError, match="rounds.*0"):
+        bench.main(["--rounds", "0"])
