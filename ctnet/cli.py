@@ -36,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("ctnet", description="CT-Net: models, costs, data, training, the book's notebooks.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(call, name: str, text: str):
-        made = commands.add_parser(name, help=text, description=text)
+    def command(call, name: str, text: str, **kwargs):
+        made = commands.add_parser(name, help=text, description=text, **kwargs)
         made.set_defaults(call=call)
         return made
 
@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--out", type=Path, help="default: book/runs/NAME.ipynb")
     c.add_argument("--params", default="{}", help="JSON")
 
-    c = command(bench, "bench", "speed of the networks on this machine")
+    c = command(bench, "bench", "speed of the networks on this machine", prefix_chars="+")  # options pass through
     c.add_argument("rest", nargs=argparse.REMAINDER)
     return top
 
@@ -201,6 +201,8 @@ def run(options):
         params = json.loads(options.params)
     except ValueError as error:
         raise ConfigError(f"--params is not JSON: {error}") from error
+    if not isinstance(params, dict):
+        raise ConfigError(f"--params must be a JSON object, such as '{{\"scale\": \"smoke\"}}', not {options.params}")
     out = options.out or paths.ROOT / "book" / "runs" / options.notebook.name
     run(options.notebook, out, params)
     print(out)

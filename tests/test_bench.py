@@ -57,3 +57,10 @@ def test_a_run_prints_a_table_and_writes_the_record(tmp_path, capsys, monkeypatc
 def test_rounds_must_be_positive():
     with pytest.raises(ConfigError, match="rounds.*0"):
         bench.main(["--rounds", "0"])
+
+
+def test_the_command_line_passes_options_on(capsys):
+    from ctnet.cli import main
+
+    assert main(["bench", "--only", "copies", "--rounds", "0"]) == 2
+    assert "--rounds" in capsys.readouterr().err
