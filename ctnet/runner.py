@@ -220,12 +220,9 @@ def main(arguments: list[str] | None = None) -> int:
         params = json.loads(options.params)
         if not isinstance(params, dict):
             raise ConfigError(f"--params must be a JSON object, not {options.params}")
-        run(
-            options.notebook,
-            options.out,
-            params | ({"fresh": True} if options.fresh else {}),
-            options.timeout,
-        )
+        if options.fresh and "fresh" in parameter_names(Path(options.notebook)):  # the others have nothing to redo
+            params["fresh"] = True
+        run(options.notebook, options.out, params, options.timeout)
     except json.JSONDecodeError as e:
         print(f"--params is not JSON ({e}): {options.params}", file=sys.stderr)
         return 2

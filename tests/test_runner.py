@@ -67,6 +67,16 @@ def test_an_unknown_parameter_runs_nothing(tmp_path, typo, near):
     assert out.read_text() == "an earlier page"
 
 
+def test_fresh_reaches_the_notebooks_that_know_it(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(runner, "run", lambda notebook, out, params, timeout: asked.append(params))
+    knows, knows_not = notebook(tmp_path / "a.ipynb"), tmp_path / "b.ipynb"
+    nbformat.write(new_notebook(), knows_not)
+    for source in (knows, knows_not):
+        assert runner.main([str(source), "out.ipynb", "--fresh"]) == 0
+    assert asked == [{"fresh": True}, {}]
+
+
 def test_mistakes_in_the_call_are_one_line_and_exit_2(tmp_path, capsys):
     good, broken = notebook(tmp_path / "toy.ipynb"), tmp_path / "broken.ipynb"
     broken.write_text('{"cells": [')
