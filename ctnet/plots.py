@@ -69,6 +69,27 @@ def tiers(table: str, results: dict[str, list[Result]], metric: str = "tiers"):
     return figure
 
 
+def overview(clips: Sequence, titles: Sequence[str], results: dict[str, list[Result]]):
+    """The picture of the README: two twin clips, and Table 2g's accuracies within pairs of the strict tier."""
+    figure = plt.figure(figsize=(10, 3.2))
+    left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
+    for axis, clip, title in zip(left.subplots(len(clips), 1), clips, titles, strict=True):
+        axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(title, fontsize=10, loc="left")
+    axis = right.subplots()
+    names = [label(paper.row(f"2g/{name}")) for name in results]
+    for y, runs in enumerate(results.values()):
+        values = [r.metric("pairs.strict") for r in runs]
+        axis.barh(y, np.mean(values), alpha=0.75, color=sns.color_palette()[y])
+        axis.scatter(values, [y] * len(values), color="black", s=8, zorder=3)
+    axis.axvline(50, color="black", linestyle=":")
+    axis.set(yticks=range(len(names)), xlim=(0, 100), xlabel="which of two twins? (%, dotted: chance)")
+    axis.set_yticklabels(names, fontsize=8)
+    axis.invert_yaxis()
+    return figure
+
+
 def accuracy_cost(table: str, results: dict[str, list[Result]], metric: str = "tiers.strict"):
     """Two panels over the same GFLOPs axis: the paper's top-1, and ours on the strict tier (mean and seeds)."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)

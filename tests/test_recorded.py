@@ -1,0 +1,48 @@
+"""The results shipped in data/results: each is the result of the experiment that it names, and says what the book says."""
+
+import json
+
+import pytest
+
+from ctnet import experiments, paths
+from ctnet.data.prepare import SCALES
+from ctnet.experiments import Experiment
+from ctnet.protocol import Protocol
+from ctnet.recipe import Recipe
+
+FILES = sorted((paths.ROOT / "data" / "results").glob("*/*.json"))
+
+
+def tuples(value):
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_record_bears_the_hash_of_its_experiment(path):
+    record = json.loads(path.read_text())
+    e = dict(record["experiment"])
+    e.pop("protocol_name")
+    e["recipe"] = Recipe(**{k: tuples(v) for k, v in e["recipe"].items()})
+    e["protocol"] = Protocol(**e["protocol"])
+    e["overrides"] = tuple((k, tuples(v)) for k, v in e["overrides"].items())
+    assert Experiment(**e).key == path.stem
+    assert e["scale"] == path.parent.name
+    right = [p == k for p, k in zip(record["predictions"], record["labels"], strict=True)]
+    assert 100 * sum(right) / len(right) == pytest.approx(record["metrics"]["top1"], abs=1e-3)
+
+
+def strict(model: str, metric: str) -> list[float]:
+    found = experiments.recorded(experiments.experiments(model, "cpu"))
+    assert len(found) == len(experiments.SCALES["cpu"].seeds), f"{model}: not recorded at the cpu scale"
+    return [r.metric(metric) for r in found]
+
+
+def test_tsn_is_at_chance_within_strict_pairs():
+    clips = 16 * SCALES["cpu"].test
+    for share in strict("tsn_resnet50", "pairs.strict"):
+        assert abs(share - 50) <= 3 * 100 * 0.5 / clips**0.5
+
+
+def test_ctnet_sees_order_and_is_not_perfect():
+    for share in strict("ctnet_resnet50", "tiers.strict"):
+        assert 80 < share < 100
