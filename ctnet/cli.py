@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -151,10 +152,12 @@ def train(options):
 
     from ctnet.experiments import experiments, run
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    cores = os.cpu_count() or 1
+    workers = min(cores - 1, 8) if options.workers is None else options.workers
+    if options.threads or not torch.cuda.is_available():
+        torch.set_num_threads(options.threads or max(cores - workers, 1))
     for e in experiments(options.model, options.scale, options.data, options.seeds):
-        result = run(e, options.fresh, options.workers)
+        result = run(e, options.fresh, workers)
         print(json.dumps({"result": result.key, **result.metrics}))
 
 
