@@ -159,7 +159,7 @@ def _decode(path: Path, order: list[int], frames_of: Callable, **options: str) -
             for item in frames_of(container, stream):
                 if count in wanted:
                     frame = item if isinstance(item, av.VideoFrame) else item.decode()[0]
-                    read.append(rgb.reformat(frame, format="rgb24").to_ndarray())
+                    read.append(rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())
                     if len(read) == len(order):
                         return read
                 count += 1
