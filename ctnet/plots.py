@@ -1,5 +1,6 @@
 """Figures of the book: clips as pictures, accuracies by tier, accuracy against GFLOPs."""
 
+import io
 import os
 from collections.abc import Sequence
 
@@ -15,8 +16,10 @@ from ctnet.tables import TIERS, label
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
 
-def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.9):
-    """Clips (3, T, H, W) uint8, one a line, their frames from left to right."""
+def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.62):
+    """Clips (3, T, H, W) uint8, one a line, their frames from left to right; as JPEG, which noisy frames need."""
+    from IPython.display import Image
+
     frames = clips[0].shape[1]
     figure, axes = plt.subplots(len(clips), 1, figsize=(height * frames + 2.2, height * len(clips)), squeeze=False)
     for axis, clip, title in zip(axes[:, 0], clips, titles, strict=True):
@@ -26,7 +29,10 @@ def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.9):
         axis.grid(False)
         axis.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
     figure.tight_layout(pad=0.3)
-    return figure
+    picture = io.BytesIO()
+    figure.savefig(picture, format="jpeg", dpi=110, bbox_inches="tight", pil_kwargs={"quality": 80})
+    plt.close(figure)
+    return Image(picture.getvalue(), format="jpeg", alt=f"frames of {', '.join(titles)}")
 
 
 def tensorization(sizes: tuple[int, int]):
