@@ -1,20 +1,24 @@
-"""GRID words: lip reading of one talker on real video, as manifests over the packed copy (words.csv and videos/)."""
+"""GRID words: lip reading of one talker on real video, from the packed copy (words.csv and videos/)."""
 
 import csv
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ctnet import paths
 from ctnet.data.own import write_set
+from ctnet.data.video import read_frames, write_video
 from ctnet.errors import DataError, unknown
 
 COLUMNS = ("video", "split", "word", "start_frame", "end_frame", "video_frames")
+CUTS = "grid-cuts"  # folder of the word clips, beside the sets made of them
 MARGIN = 2  # frames taken before and after a word
 SUBSETS = {"grid16": 16, "grid10": 10, "grid51": 51}  # commands, colours, prepositions, adverbs · digits · all
 DIGITS = "zero one two three four five six seven eight nine".split()
 
 
 def prepare_grid(name: str, source: str | Path, root: str | Path | None = None) -> Path:
-    """Manifests of the word clips in <root>/<name>; the videos stay in `source`.
+    """Manifests in <root>/<name> over word clips, which are cut out of the sentences once, into <root>/grid-cuts.
 
     name: `grid16` (commands, colours, prepositions, adverbs), `grid10` (digits) or `grid51` (all words). All words of
     a sentence are in the same split, as in words.csv. DataError where the folder is not the packed copy.
@@ -35,12 +39,42 @@ def prepare_grid(name: str, source: str | Path, root: str | Path | None = None) 
         "grid10": [w for w in known if w in DIGITS],
         "grid51": known,
     }[name]
+    home = Path(root or paths.data_root())
     rows = {"train": [], "test": []}
+    cuts = []
     for row in words:
+        start = max(int(row["start_frame"]) - MARGIN, 0)
+        end = min(int(row["end_frame"]) + MARGIN, int(row["video_frames"]))
         if row["word"] in wanted:
-            start = max(int(row["start_frame"]) - MARGIN, 0)
-            end = min(int(row["end_frame"]) + MARGIN, int(row["video_frames"]))
+            cuts.append((source / "videos" / f"{row['video']}.mp4", start, end))
             split = "train" if row["split"] == "train" else "test"
-            video = source / "videos" / f"{row['video']}.mp4"
-            rows[split].append((video, wanted.index(row["word"]), start, end - start))
-    return write_set(Path(root or paths.data_root()) / name, wanted, rows)
+            rows[split].append((Path("..", CUTS, cut_name(*cuts[-1])), wanted.index(row["word"]), 0, end - start))
+    cut(cuts, home / CUTS)
+    return write_set(home / name, wanted, rows)
+
+
+def cut_name(video: Path, start: int, end: int) -> str:
+    return f"{video.stem}-{start}-{end}.avi"
+
+
+def cut(cuts: list[tuple[Path, int, int]], folder: Path):
+    """Writes each word as a file of its own, unless it is there.
+
+    A sentence has one key frame: to read a word out of it is to decode all that comes before.
+    """
+    from tqdm import tqdm
+
+    def write(one: tuple[Path, int, int]):
+        path = folder / cut_name(*one)
+        if not path.exists():
+            part = path.with_suffix(".part.avi")
+            write_video(part, read_frames(one[0], range(one[1], one[2])).numpy())
+            part.replace(path)
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(tqdm(pool.map(write, cuts), "cut words", len(cuts), unit="clip"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{folder}: cannot be written ({reason}); free space or set CTNET_DATA") from error

@@ -1,0 +1,53 @@
+"""GRID words from a copy in miniature: two sentences of video, word by word."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from ctnet.data.datasets import DataInfo, VideoDataset
+from ctnet.data.prepare import prepare
+from ctnet.data.video import read_frames, write_video
+from ctnet.errors import DataError
+
+WORDS = {"train": ("bin", "zero"), "val": ("bin", "zero")}
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    (folder / "videos").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with (folder / "words.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["video", "split", "slot", "word", "label", "start_frame", "end_frame", "video_frames"])
+        for split, words in WORDS.items():
+            write_video(folder / "videos" / f"{split}.mp4.avi", rng.integers(0, 255, (20, 16, 16, 3)).astype(np.uint8))
+            (folder / "videos" / f"{split}.mp4.avi").rename(folder / "videos" / f"{split}.mp4")
+            for slot, word in enumerate(words):
+                table.writerow([split, split, slot, word, slot, 10 * slot + 1, 10 * slot + 6, 20])
+    return folder
+
+
+def test_words_are_cut_out_with_a_margin_and_keep_their_side(source, tmp_path):
+    folder = prepare("grid51", source=source, root=tmp_path / "sets")
+    info = DataInfo.read(folder)
+    assert info.classes == ("bin", "zero") and info.splits == {"train": 2, "test": 2}
+    test = VideoDataset(folder, "test", 4, 16, train=False)
+    assert test.manifest.frames.tolist() == [8, 9]  # frames 0-7 (cut at the start) and 9-17
+    cut = read_frames(test.manifest.path(1), range(9)).int()
+    whole = read_frames(source / "videos" / "val.mp4", range(9, 18)).int()
+    assert (cut - whole).abs().float().mean() < 3  # visually lossless
+
+
+def test_a_subset_holds_its_words_only_and_a_second_call_cuts_nothing(source, tmp_path):
+    folder = prepare("grid10", source=source, root=tmp_path / "sets")
+    assert DataInfo.read(folder).classes == ("zero",)
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "sets" / "grid-cuts").iterdir()}
+    prepare("grid10", source=source, root=tmp_path / "sets")
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+
+
+def test_a_folder_that_is_no_copy_of_grid_is_named(tmp_path):
+    with pytest.raises(DataError, match="words.csv"):
+        prepare("grid16", source=tmp_path)
