@@ -79,7 +79,7 @@ def score(
 ) -> Scores:
     """Runs the network over every clip once. shuffled: the frames of each view in an order drawn from the clip's index.
 
-    Raises VideoError for the first video that cannot be read.
+    Raises VideoError for the first video that cannot be read, ResultError for logits that are not finite.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = network.to(device).eval()
@@ -94,6 +94,8 @@ def score(
         if logits is None:
             logits, labels = np.full((len(dataset), out.shape[1]), np.nan), np.zeros(len(dataset), np.int64)
         logits[batch.indices], labels[batch.indices] = out, batch.labels
+    if logits is None or not np.isfinite(logits).all():
+        raise ResultError("the network gave logits that are not finite: its weights are damaged or diverged")
     return Scores(logits, labels, str(protocol))
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
 from ctnet import paths, results
-from ctnet.errors import ConfigError, TrainingError, unknown
+from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, unknown
 from ctnet.protocol import Protocol
 from ctnet.recipe import Recipe
 from ctnet.results import Result
@@ -23,7 +23,7 @@ class Experiment:
     recipe: Recipe = field(default_factory=Recipe)
     protocol: Protocol = field(default_factory=Protocol)
     seed: int = 0
-    scale: str = "paper"
+    scale: str = "cpu"
     overrides: tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self):
@@ -84,9 +84,10 @@ def experiments(
 def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True) -> Result:
     """The experiment's result: recorded, or else trained and evaluated now and recorded.
 
-    fresh: run it even if recorded, and replace the record. Two processes that ask for the same one do not run it
-    twice: the second waits and loads. A killed run goes on from its last checkpoint, which is removed when the
-    result is recorded. TrainingError where the runs' folder cannot be written.
+    fresh: run it from the start even if recorded, and replace the record. Two processes that ask for the same one do
+    not run it twice: the second waits and loads. A killed run goes on from its last checkpoint, which is removed when
+    the result is recorded. One process on one device: several experiments share a box, not one experiment several GPUs.
+    TrainingError where the runs' folder cannot be written, ResultError where the record is of other data.
     """
     from filelock import FileLock
 
@@ -94,7 +95,7 @@ def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress:
 
     key = experiment.key
     if not fresh and (found := results.read(key, experiment.scale)):
-        return found
+        return of_this_data(found, experiment)
     locate(experiment.data, experiment.scale)  # DataError before anything is made
     folder = paths.runs_root() / experiment.scale / key
     try:
@@ -102,12 +103,32 @@ def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress:
         with FileLock(folder / "lock"):
             if not fresh and (found := results.read(key, experiment.scale)):
                 return found
+            if fresh:
+                (folder / "last.ckpt").unlink(missing_ok=True)
             record = carry_out(experiment, folder, workers, progress)
             result = results.write(key, experiment.scale, record, replace=fresh)
-            (folder / "last.ckpt").unlink(missing_ok=True)  # or a fresh run would find itself finished
+            (folder / "last.ckpt").unlink(missing_ok=True)
             return result
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
+
+
+def of_this_data(found: Result, experiment: Experiment) -> Result:
+    """The record, if the set on disk (where there is one) holds the clips that it was made of; else ResultError."""
+    from ctnet.data.datasets import DataInfo
+    from ctnet.data.prepare import locate
+
+    try:
+        info = DataInfo.read(locate(experiment.data, experiment.scale))
+    except DataError:
+        return found
+    made_of, here = found.record["data"].get("content"), info.extra.get("content_sha256")
+    if made_of and here and made_of != here:
+        raise ResultError(
+            f"{found.key}: was recorded on other clips than data set '{experiment.data}' holds now; "
+            "prepare the set under another name, or run it fresh"
+        )
+    return found
 
 
 def recorded(wanted: Sequence[Experiment]) -> list[Result]:
@@ -134,7 +155,9 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     from ctnet.training import train
 
     e, p, r = experiment, experiment.protocol, experiment.recipe
+    made = results.provenance()  # the code that runs is the code of now, whatever is committed meanwhile
     home = locate(e.data, e.scale)
+    held_out = test_split(home, p)  # what is wrong with it is known before hours of training
     clips = VideoDataset(
         home, "train", p.frames, p.size, True, sampling=p.sampling, seed=e.seed, scales=r.scales, flip=r.flip
     )
@@ -142,8 +165,7 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     network = create_model(
         e.model, num_classes=len(clips.info.classes), num_frames=p.frames, dropout=r.dropout, **dict(e.overrides)
     )
-    training = train(network, clips, r, folder, e.seed, workers, progress=progress)
-    held_out = test_split(home, p)
+    training = train(network, clips, r, folder, e.seed, workers, devices=1, progress=progress)
     info = held_out.info
     scores = score(network, held_out, p, workers=workers)
     scores.save(folder / "scores.npz")
@@ -152,10 +174,15 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers), info)
     return {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(p)},
-        "data": {"name": info.name, "version": info.version, "splits": info.splits},
+        "data": {
+            "name": info.name,
+            "version": info.version,
+            "splits": info.splits,
+            "content": info.extra.get("content_sha256"),
+        },
         "metrics": found,
         "training": training,
         "predictions": scores.predictions.tolist(),
         "labels": scores.labels.tolist(),
-        "provenance": results.provenance(),
+        "provenance": made | {"finished": results.now()},
     }

@@ -11,7 +11,7 @@ import seaborn as sns
 
 from ctnet import paper
 from ctnet.results import Result
-from ctnet.tables import TIERS, label
+from ctnet.tables import TIERS, headline, label
 
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
@@ -52,20 +52,21 @@ def tensorization(sizes: tuple[int, int]):
     return figure
 
 
-def tiers(table: str, results: dict[str, list[Result]], metric: str = "tiers"):
-    """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
+def tiers(table: str, results: dict[str, list[Result]]):
+    """Accuracy of each row on each tier (on all clips of a set without tiers): a bar for the mean, a point for each
+    seed."""
     lines = [
-        {"row": label(paper.row(f"{table}/{name}")), "tier": tier, "accuracy": r.metric(f"{metric}.{tier}")}
+        {"row": label(paper.row(f"{table}/{name}")), "tier": tier, "accuracy": accuracy}
         for name, runs in results.items()
         for r in runs
-        for tier in r.metrics[metric]
+        for tier, accuracy in r.metrics.get("tiers", {"all": r.metrics["top1"]}).items()
     ]
     figure, axis = plt.subplots(figsize=(9, 3.6))
     if not lines:
         axis.text(0.5, 0.5, "not yet measured at this scale", ha="center", transform=axis.transAxes)
         return figure
     frame = pd.DataFrame(lines)
-    order = [t for t in TIERS if t in set(frame.tier)]
+    order = [t for t in (*TIERS, "all") if t in set(frame.tier)]
     keys = {"x": "tier", "y": "accuracy", "hue": "row", "order": order, "ax": axis}
     sns.barplot(frame, **keys, errorbar=None, alpha=0.75)
     sns.stripplot(frame, **keys, dodge=True, legend=False, size=4, edgecolor="black", linewidth=0.5)
@@ -96,19 +97,19 @@ def overview(clips: Sequence, titles: Sequence[str], results: dict[str, list[Res
     return figure
 
 
-def accuracy_cost(table: str, results: dict[str, list[Result]], metric: str = "tiers.strict"):
-    """Two panels over the same GFLOPs axis: the paper's top-1, and ours on the strict tier (mean and seeds)."""
+def accuracy_cost(table: str, results: dict[str, list[Result]]):
+    """Two panels over the same GFLOPs axis: the paper's top-1, and our headline accuracy (mean and seeds)."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
     for name, runs in results.items():
         row = paper.row(f"{table}/{name}")
         gflops = paper.row_cost(row).gflops
         left.scatter(float(row.printed["gflops"]), row.paper["top1"], s=50, label=label(row))
-        points = right.scatter([gflops] * len(runs), [r.metric(metric) for r in runs], s=16, alpha=0.6)
+        ours = [r.metric(headline(runs)) for r in runs]
+        points = right.scatter([gflops] * len(runs), ours, s=16, alpha=0.6)
         if runs:
-            mean = np.mean([r.metric(metric) for r in runs])
-            right.scatter(gflops, mean, s=60, marker="D", color=points.get_facecolor())
+            right.scatter(gflops, np.mean(ours), s=60, marker="D", color=points.get_facecolor())
     left.set(title="paper: Something-Something V1", xlabel="GFLOPs", ylabel="top-1 (%)")
-    right.set(title="ours: MotionPairs, strict tier", xlabel="GFLOPs of the full-width network", ylabel="accuracy (%)")
+    right.set(title="ours: strict tier of MotionPairs", xlabel="GFLOPs of the full-width network", ylabel="accuracy (%)")
     figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8)
     figure.tight_layout(rect=(0, 0.16, 1, 1))
     return figure

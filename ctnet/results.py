@@ -101,8 +101,12 @@ def provenance() -> dict:
         "python": platform.python_version(),
         "versions": {p: v for p in packages if (v := installed(p))},
         "commit": commit(),
-        "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "started": now(),
     }
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def installed(package: str) -> str | None:

@@ -11,8 +11,13 @@ from ctnet import claims, experiments, paper, paths
 from ctnet.results import Result
 
 TIERS = ("strict", "state change", "dynamics", "appearance")
-DECIDES = "tiers.strict"  # the accuracy that stands for the paper's: what order alone decides
-TESTABLE = ("2a", "2b", "2c", "2d", "2e", "2f", "2g", "8")  # tables whose rows differ in the network alone
+DISTINCT = ("2a", "2b", "2c", "2f", "2g")  # tables whose rows differ in the network alone, and stay so in a small one
+TESTABLE = {"smoke": DISTINCT, "cpu": DISTINCT} | dict.fromkeys(("gpu", "paper"), (*DISTINCT, "2d", "2e", "8"))
+
+
+def headline(runs: Sequence[Result]) -> str:
+    """The accuracy that stands for the paper's: of MotionPairs the strict tier, which order decides; else top-1."""
+    return "tiers.strict" if not runs or "tiers" in runs[0].metrics else "top1"
 
 
 def measure(table: str, scale: str, fresh: bool = False, missing: bool = False) -> dict[str, list[Result]]:
@@ -89,25 +94,28 @@ def accuracy_table(table: str, results: dict[str, list[Result]]) -> pd.DataFrame
             "params ours (M)": round(cost.params_m, 1),
             "top-1 paper (Sth V1)": row.printed.get("top1", "–"),
         }
-        for tier in TIERS:
-            line[f"{tier}"] = mean_sd([r.metric(f"tiers.{tier}") for r in runs])
-        line["strict, within pairs"] = mean_sd([r.metric("pairs.strict") for r in runs])
-        line["order gap, strict"] = mean_sd([r.metric("order_gap.strict") for r in runs])
+        if headline(runs) == "top1":
+            columns = {"top-1": "top1", "order gap": "order_gap"}
+        else:
+            columns = {tier: f"tiers.{tier}" for tier in TIERS}
+            columns |= {"strict, within pairs": "pairs.strict", "order gap, strict": "order_gap.strict"}
+        for column, metric in columns.items():
+            line[column] = mean_sd([r.metric(metric) for r in runs])
         line["seeds"] = len(runs)
         lines.append(line)
     return pd.DataFrame(lines)
 
 
 def comparison_table(
-    table: str, results: dict[str, list[Result]], pairs: Sequence[tuple[str, str]], metric: str = DECIDES
+    table: str, results: dict[str, list[Result]], pairs: Sequence[tuple[str, str]], metric: str | None = None
 ) -> pd.DataFrame:
-    """Row a minus row b for each pair, in points: paper | ours (paired by seed), 95 % interval, p of a paired t-test."""
+    """Row a minus row b for each pair, in points: paper | ours paired by seed, 95 % interval, p of a t-test."""
     from scipy.stats import t
 
     lines = []
     for a, b in pairs:
         first, second = (paper.row(f"{table}/{name}") for name in (a, b))
-        ours, base = by_seed(results[a], metric), by_seed(results[b], metric)
+        ours, base = (by_seed(results[name], metric or headline(results[name])) for name in (a, b))
         gaps = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
         line = {"row": label(first), "minus": label(second)}
         line["paper"] = round(first.paper["top1"] - second.paper["top1"], 1)
@@ -137,7 +145,7 @@ def by_seed(runs: Sequence[Result], metric: str) -> dict[int, float]:
     return {r.record["experiment"]["seed"]: r.metric(metric) for r in runs}
 
 
-def differences(scale: str, metric: str = DECIDES) -> dict[tuple[str, str], list[float]]:
+def differences(scale: str, metric: str | None = None) -> dict[tuple[str, str], list[float]]:
     """For every accuracy claim that a scale can test: (row, row) -> paired differences over seeds, in points.
 
     Only claims on the paper's top-1 in tables whose rows differ in the network alone; the others need other data or
@@ -145,12 +153,10 @@ def differences(scale: str, metric: str = DECIDES) -> dict[tuple[str, str], list
     """
     found = {}
     for claim in claims.claims():
-        if claim.kind == "accuracy" and claim.metric == "top1" and claim.table in TESTABLE:
+        if claim.kind == "accuracy" and claim.metric == "top1" and claim.table in TESTABLE[scale]:
             for pair in claim.pairs:
-                a, b = (
-                    by_seed(experiments.recorded(experiments.experiments(paper.row(ref).models[0], scale)), metric)
-                    for ref in pair
-                )
+                runs = [experiments.recorded(experiments.experiments(paper.row(r).models[0], scale)) for r in pair]
+                a, b = (by_seed(each, metric or headline(each)) for each in runs)
                 found[pair] = [a[s] - b[s] for s in sorted(a.keys() & b.keys())]
     return found
 

@@ -52,7 +52,7 @@ class VideoClassifier(L.LightningModule):
         if not len(labels):
             return None
         # dropout from (seed, epoch, step), clips from (seed, epoch, index): a resumed run repeats the unbroken one
-        torch.manual_seed((self.seed * 100_003 + self.current_epoch) * 1_000_003 + step)
+        torch.manual_seed((self.seed * 100_003 + self.current_epoch) * 1_000_003 + step + 500_009 * self.global_rank)
         logits = self.network(normalize(clips))
         loss = cross_entropy(logits, labels)
         if not torch.isfinite(loss):
@@ -81,8 +81,13 @@ class VideoClassifier(L.LightningModule):
                 "`python -m ctnet data verify` names each of them"
             )
 
-    def on_train_epoch_end(self):  # before the checkpoint is written; a small set has no 100 clips to judge by
-        self.check_skipped()
+    def on_train_epoch_end(self):  # before the checkpoint is written
+        self.check_skipped()  # a small set has no 100 clips to judge by
+        if not all(torch.isfinite(p).all() for p in self.network.parameters()):
+            raise TrainingError(
+                f"weights are not finite after epoch {self.current_epoch}: lower the learning rate; "
+                "the last checkpoint is whole"
+            )
 
     def configure_optimizers(self):
         r = self.recipe

@@ -17,7 +17,7 @@ def home(tmp_path_factory):
     """Data, runs, results and tables of these tests; results that one notebook records serve the next."""
     folder = tmp_path_factory.mktemp("notebooks")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("data", "runs", "results", "tables"):
+        for name in ("data", "runs", "results"):
             patch.setenv(f"CTNET_{name.upper()}", str(folder / name))
         patch.setenv("OMP_NUM_THREADS", "1")
         yield folder
@@ -49,12 +49,12 @@ def test_it_runs_and_says_what_it_is_for(path: Path, executed):
 @pytest.mark.parametrize("table", ["2a", "2g"])
 def test_a_table_shows_every_row_trained_on_video_files(table, executed, home):
     executed(f"table_{table}")
-    shown = pd.read_csv(home / "tables" / f"table_{table}.csv", dtype=str)
+    shown = pd.read_csv(home / "csv" / f"table_{table}.csv", dtype=str)
     rows = [row for row in paper.rows() if row.table == table]
     assert len(shown) == len(rows)
     assert shown["GFLOPs paper"].tolist() == [row.printed["gflops"] for row in rows]
     assert (shown["seeds"] == "1").all() and shown["strict"].astype(float).between(0, 100).all()
-    runs = pd.read_csv(home / "tables" / f"table_{table}_runs.csv")
+    runs = pd.read_csv(home / "csv" / f"table_{table}_runs.csv")
     for name in runs["result"]:
         key = Path(name).stem
         assert results.read(key, "smoke").metrics["clips"] == 4 * 44
@@ -62,13 +62,13 @@ def test_a_table_shows_every_row_trained_on_video_files(table, executed, home):
 
 def test_tsn_cannot_tell_twins_apart(executed, home):
     executed("start")
-    shown = pd.read_csv(home / "tables" / "start_six.csv").set_index("network")
+    shown = pd.read_csv(home / "csv" / "start_six.csv").set_index("network")
     assert shown.loc["tsn_resnet50", "within pairs (%)"] == 50.0
 
 
 def test_the_cost_notebook_counts_every_row_of_ours(executed, home):
     executed("cost")
-    shown = [pd.read_csv(home / "tables" / f"cost_{part}.csv", dtype=str) for part in ("ablations", "comparisons")]
+    shown = [pd.read_csv(home / "csv" / f"cost_{part}.csv", dtype=str) for part in ("ablations", "comparisons")]
     ours = [row for row in paper.rows() if row.models and row.table != "5"]
     assert sum(map(len, shown)) == len(ours)
 
