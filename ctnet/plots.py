@@ -109,7 +109,7 @@ def accuracy_cost(table: str, results: dict[str, list[Result]]):
         if runs:
             right.scatter(gflops, np.mean(ours), s=60, marker="D", color=points.get_facecolor())
     left.set(title="paper: Something-Something V1", xlabel="GFLOPs", ylabel="top-1 (%)")
-    right.set(title="ours: strict tier of MotionPairs", xlabel="GFLOPs of the full-width network", ylabel="accuracy (%)")
+    right.set(title="ours: strict tier of MotionPairs", xlabel="GFLOPs at full width", ylabel="accuracy (%)")
     figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8)
     figure.tight_layout(rect=(0, 0.16, 1, 1))
     return figure

@@ -36,7 +36,7 @@ def test_the_numbers_of_a1():
 
 
 def test_rates_of_the_45_epochs():
-    """Ten epochs of linear warm-up from a tenth of the rate to all of it, then a cosine that would reach 0 in epoch 45."""
+    """Ten epochs of linear warm-up from a tenth of the rate, then a cosine that would reach 0 in epoch 45."""
     factors = [A1.lr_factor(epoch) for epoch in range(45)]
     assert factors[:10] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     assert factors[10] == 1.0

@@ -1,4 +1,4 @@
-"""The results shipped in data/results: each is the result of the experiment that it names, and says what the book says."""
+"""The results shipped in data/results: each belongs to the experiment that it names, and says what the book says."""
 
 import json
 
