@@ -5,55 +5,10 @@ import io
 import pytest
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 import ctnet
 from ctnet.errors import ConfigError
-from tests.models.plain import load_plain
-
-NAMES = ctnet.list_models()
-every = pytest.mark.parametrize("name", NAMES)
-
-
-def network(name: str, shallow: bool = False, **overrides) -> nn.Module:
-    """A narrow network with 5 classes and logits of order one; shallow: with one block of the name's kind."""
-    torch.manual_seed(0)
-    inception = "inception" in name
-    if shallow and not inception:
-        overrides["depths"] = (1, 1, 1, 2)
-        overrides["ct_blocks"] = ((), (), (), () if name.startswith("ts") else (1,))
-    width = 32 if inception else 16
-    net = ctnet.create_model(name, num_classes=5, **{"width": width, "dropout": 0.0, **overrides})
-    nn.init.normal_(net.fc.weight, std=net.fc.in_features**-0.5)
-    return net
-
-
-def clips(name: str, frames: int = 4, batch: int = 1, size: int | None = None) -> torch.Tensor:
-    size = size or (75 if "inception" in name else 64)
-    return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(1))
-
-
-def settled(net: nn.Module, x: torch.Tensor) -> nn.Module:
-    """In eval mode, with batch norms as after training: none is the identity, features keep their size."""
-    for module in net.modules():
-        if isinstance(module, _BatchNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.2)
-            module.momentum = 1.0  # the statistics become those of x
-    with torch.no_grad():
-        net.train()(torch.cat([x, x.flip(-1)]))
-    return net.eval()
-
-
-def random_statistics(net: nn.Module) -> nn.Module:
-    """In eval mode, with batch norms that are not the identity, and mild enough for single precision."""
-    for module in net.modules():
-        if isinstance(module, _BatchNorm):
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.35, 1.0)
-            nn.init.normal_(module.bias, std=0.1)
-    return net.eval()
+from tests.models.networks import clips, every, network, settled
 
 
 @every
@@ -74,27 +29,6 @@ def test_every_parameter_gets_a_gradient(name):
     nn.functional.cross_entropy(net(clips(name, batch=2)), torch.tensor([1, 3])).backward()
     grads = {n: p.grad for n, p in net.named_parameters()}
     assert not [n for n, g in grads.items() if g is None or not g.isfinite().all() or not g.any()]
-
-
-@every
-def test_fuse_keeps_the_logits(name):
-    x = clips(name).double()
-    net = settled(network(name).double(), x)
-    with torch.inference_mode():
-        logits, fused = net(x), net.fuse()
-        assert logits.std() > 0.05
-        torch.testing.assert_close(fused(x), logits, rtol=0, atol=1e-9)
-        assert torch.equal(net(x), logits), "fuse() changed the network that it copied"
-        assert torch.equal(fused.fuse()(x), fused(x))
-    assert not fused.training and not [m for m in fused.modules() if isinstance(m, _BatchNorm)]
-
-
-@pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50", "tsm_resnet50", "ctnet_inception_v3"])
-def test_fuse_keeps_the_logits_of_full_networks_in_single_precision(name):
-    x = clips(name, frames=2)
-    net = random_statistics(network(name, width=64))
-    with torch.inference_mode():
-        assert net(x).std() > 0.05 and (net.fuse()(x) - net(x)).abs().max() < 1e-4
 
 
 @every
@@ -120,65 +54,12 @@ def test_bf16_autocast(name):
 
 
 @every
-def test_compiles_as_one_graph(name):
-    torch.compiler.reset()
-    net, x = network(name, shallow=True).eval(), clips(name, frames=2)
-    compiled = torch.compile(net, fullgraph=True, backend="eager")
-    with torch.inference_mode():
-        torch.testing.assert_close(compiled(x), net(x))
-
-
-@pytest.mark.parametrize("train", [True, False])
-def test_compiles_for_training_and_fused(train):
-    """Ahead-of-time graphs, forward and backward; the whole network, generated code not included."""
-    torch.compiler.reset()
-    net, x = network("ctnet_resnet50", shallow=True), clips("ctnet_resnet50", batch=2)
-    net = net.train() if train else settled(net, x).fuse()
-    expected = net(x).detach()
-    logits = torch.compile(net, fullgraph=True, backend="aot_eager")(x)
-    torch.testing.assert_close(logits, expected)
-    if train:
-        logits.sum().backward()
-        assert all(p.grad.isfinite().all() for p in net.parameters())
-
-
-def test_compiles_to_machine_code():
-    torch.compiler.reset()
-    x = clips("ctnet_resnet50", frames=2)
-    net = settled(network("ctnet_resnet50", shallow=True), x).fuse()
-    with torch.inference_mode():
-        torch.testing.assert_close(torch.compile(net, fullgraph=True)(x), net(x), rtol=1e-4, atol=1e-4)
-
-
-@every
-def test_export_round_trip(name):
-    net, x = network(name, shallow=True).eval(), clips(name, frames=2)
-    buffer = io.BytesIO()
-    torch.export.save(torch.export.export(net, (x,)), buffer)
-    buffer.seek(0)
-    with torch.inference_mode():
-        torch.testing.assert_close(torch.export.load(buffer).module()(x), net(x))
-
-
-@every
 def test_only_tsn_is_blind_to_the_order_of_frames(name):
     x = clips(name).double()
     net = settled(network(name).double(), x)
     with torch.inference_mode():
         change = (net(x) - net(x[:, :, [2, 0, 3, 1]])).abs().max()
     assert change < 1e-9 if name.startswith("tsn") else change > 1e-3
-
-
-@pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50"])
-def test_equals_the_plain_network(name):
-    """Full width: Conv3d, NCTHW and permutes give the same logits, in single precision and fused."""
-    x = clips(name, frames=5)
-    net = random_statistics(network(name, width=64))
-    with torch.inference_mode():
-        expected = load_plain(net)(x)
-        assert expected.std() > 0.05
-        assert (net(x) - expected).abs().max() < 1e-4
-        assert (net.fuse()(x) - expected).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("size", [64, 65, 96, (64, 80)], ids=str)
@@ -220,7 +101,8 @@ def test_unknown_names_and_keys_list_the_near_ones(name, key, near):
     {"num_frames": 0},
     {"ct_blocks": ((0,), (), (), ())},
     {"ct_blocks": ((), (), (), (3,))},
-    {"depths": (3, 4)},
+    {"depths": ()},
+    {"depths": (3, 4, 6, 3, 3)},
 ])  # fmt: skip
 def test_values_that_make_no_network(overrides):
     with pytest.raises(ConfigError):

@@ -1,0 +1,49 @@
+"""Every network of the zoo as a graph: torch.compile and torch.export."""
+
+import io
+
+import pytest
+import torch
+
+from tests.models.networks import clips, every, network, settled
+
+
+@every
+def test_compiles_as_one_graph(name):
+    torch.compiler.reset()
+    net, x = network(name, shallow=True).eval(), clips(name, frames=2)
+    compiled = torch.compile(net, fullgraph=True, backend="eager")
+    with torch.inference_mode():
+        torch.testing.assert_close(compiled(x), net(x))
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_compiles_for_training_and_fused(train):
+    """Ahead-of-time graphs, forward and backward; the whole network, generated code not included."""
+    torch.compiler.reset()
+    net, x = network("ctnet_resnet50", shallow=True), clips("ctnet_resnet50", batch=2)
+    net = net.train() if train else settled(net, x).fuse()
+    expected = net(x).detach()
+    logits = torch.compile(net, fullgraph=True, backend="aot_eager")(x)
+    torch.testing.assert_close(logits, expected)
+    if train:
+        logits.sum().backward()
+        assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_compiles_to_machine_code():
+    torch.compiler.reset()
+    x = clips("ctnet_resnet50", frames=2)
+    net = settled(network("ctnet_resnet50", shallow=True), x).fuse()
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.compile(net, fullgraph=True)(x), net(x), rtol=1e-4, atol=1e-4)
+
+
+@every
+def test_export_round_trip(name):
+    net, x = network(name, shallow=True).eval(), clips(name, frames=2)
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(net, (x,)), buffer)
+    buffer.seek(0)
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.export.load(buffer).module()(x), net(x))
