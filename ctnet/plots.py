@@ -76,23 +76,34 @@ def tiers(table: str, results: dict[str, list[Result]]):
     return figure
 
 
-def overview(clips: Sequence, titles: Sequence[str], results: dict[str, list[Result]]):
-    """The picture of the README: two twin clips, and Table 2g's accuracies within pairs of the strict tier."""
-    figure = plt.figure(figsize=(10, 3.2))
-    left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
-    for axis, clip, title in zip(left.subplots(len(clips), 1), clips, titles, strict=True):
+def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red lags blue")):
+    """The picture of the README: two twin clips, and Table 2g's accuracies within pairs of the strict tier.
+
+    `python -c "from ctnet.plots import overview; overview().savefig('book/static/overview.png')"`
+    """
+    from ctnet.data import VideoDataset, prepare
+    from ctnet.tables import measure
+
+    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, prepare.SCALES[scale].size, train=False)
+    names = clips.info.classes
+    results = measure("2g", scale)
+    figure = plt.figure(figsize=(11, 2.7))
+    left, right = figure.subfigures(1, 2)
+    for axis, name in zip(left.subplots(2, 1), pair, strict=True):
+        clip = clips[len(names) + names.index(name)][0][0]
         axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
         axis.set(xticks=[], yticks=[])
-        axis.set_title(title, fontsize=10, loc="left")
+        axis.set_title(name, fontsize=10, loc="left")
     axis = right.subplots()
-    names = [label(paper.row(f"2g/{name}")) for name in results]
+    right.subplots_adjust(left=0.36, bottom=0.22)
     for y, runs in enumerate(results.values()):
         values = [r.metric("pairs.strict") for r in runs]
         axis.barh(y, np.mean(values), alpha=0.75, color=sns.color_palette()[y])
         axis.scatter(values, [y] * len(values), color="black", s=8, zorder=3)
     axis.axvline(50, color="black", linestyle=":")
-    axis.set(yticks=range(len(names)), xlim=(0, 100), xlabel="which of two twins? (%, dotted: chance)")
-    axis.set_yticklabels(names, fontsize=8)
+    axis.set(yticks=range(len(results)), xlim=(0, 100))
+    axis.set_yticklabels([label(paper.row(f"2g/{name}")) for name in results], fontsize=8)
+    axis.set_xlabel("which of two twins is it? (%; dotted: chance)", fontsize=9)
     axis.invert_yaxis()
     return figure
 
