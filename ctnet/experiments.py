@@ -122,7 +122,7 @@ def of_this_data(found: Result, experiment: Experiment) -> Result:
         info = DataInfo.read(locate(experiment.data, experiment.scale))
     except DataError:
         return found
-    made_of, here = found.record["data"].get("content"), info.extra.get("content_sha256")
+    made_of, here = found.record.get("data", {}).get("content"), info.extra.get("content_sha256")
     if made_of and here and made_of != here:
         raise ResultError(
             f"{found.key}: was recorded on other clips than data set '{experiment.data}' holds now; "

@@ -85,6 +85,13 @@ def test_scoring_leaves_dropout_out_and_weights_alone(seven):
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
+def test_a_network_that_gives_no_numbers_has_no_score(seven):
+    net, p = network(), Protocol(4, size=32)
+    net.fc.bias.data[1] = float("nan")
+    with pytest.raises(ResultError, match="logits that are not finite"):
+        score(net, evaluation.test_split(seven, p), p)
+
+
 def test_a_broken_test_video_is_an_error_that_names_it(seven, tmp_path):
     folder = shutil.copytree(seven, tmp_path / "copy")
     (folder / "test04.avi").write_bytes(b"text")

@@ -1,5 +1,6 @@
 """Experiments: a key that names all that matters, run once, recorded, found again."""
 
+import json
 import os
 import subprocess
 import sys
@@ -105,10 +106,11 @@ def test_an_experiment_is_run_once_and_recorded_with_all_that_it_took(home, monk
     assert record["experiment"]["overrides"] == {"width": 16, "depths": [1, 1, 1, 1]}
     assert record["experiment"]["protocol_name"] == "4x1x1@32" and record["experiment"]["seed"] == 0
     splits = {"train": 44, "test": 44}
-    assert record["data"] == {"name": "motionpairs-little", "version": motionpairs.VERSION, "splits": splits}
+    told = {"name": "motionpairs-little", "version": motionpairs.VERSION, "splits": splits, "content": None}
+    assert record["data"] == told
     assert len(record["predictions"]) == len(record["labels"]) == 44 and record["labels"] == list(range(44))
     assert len(record["training"]["epochs"]) == 2 and record["training"]["seconds"] > 0
-    assert set(record["provenance"]) == {"device", "python", "versions", "commit", "finished"}
+    assert set(record["provenance"]) == {"device", "python", "versions", "commit", "started", "finished"}
     assert result.metric("pairs.strict") == result.metric("shuffled.pairs.strict") == 50.0  # TSN sees no order
 
     # what is left of the run says the same again
@@ -141,9 +143,15 @@ def test_fresh_runs_all_of_it_again_and_replaces_the_record(home, steps):
     assert second.metrics == first.metrics and second.record["training"]["epochs"] == first.record["training"]["epochs"]
 
 
-def test_a_run_that_was_cut_off_goes_on_and_ends_as_the_unbroken_one(home, steps, monkeypatch):
-    whole = experiments.run(E, progress=False)
-    results.path_of(E.key, "little").unlink()
+def test_fresh_does_not_go_on_from_a_checkpoint(home, steps, monkeypatch):
+    cut_off(monkeypatch)
+    steps.clear()
+    experiments.run(E, fresh=True, progress=False)
+    assert {epoch for epoch, _ in steps} == {0, 1}
+
+
+def cut_off(monkeypatch):
+    """The experiment, broken off after its first epoch."""
 
     def stop(self, trainer, module, start=training.Rates.on_train_epoch_start):
         if trainer.current_epoch == 1:
@@ -153,6 +161,12 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_as_the_unbroken_one(home, steps
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="the power is cut"):
         patch.setattr(training.Rates, "on_train_epoch_start", stop)
         experiments.run(E, progress=False)
+
+
+def test_a_run_that_was_cut_off_goes_on_and_ends_as_the_unbroken_one(home, steps, monkeypatch):
+    whole = experiments.run(E, progress=False)
+    results.path_of(E.key, "little").unlink()
+    cut_off(monkeypatch)
     assert experiments.recorded([E]) == []
     steps.clear()
     resumed = experiments.run(E, progress=False)
@@ -222,6 +236,24 @@ def test_a_result_that_came_from_elsewhere_meanwhile_is_not_overwritten(home, mo
     with pytest.raises(ResultError, match="there is a result already; it is replaced only when asked"):
         experiments.run(E)
     assert path.read_text() == "{}"
+
+
+def test_a_record_of_other_clips_under_the_same_name_is_not_shown_as_theirs(home, tmp_path, monkeypatch):
+    from tests.toy import write_set
+
+    own = write_set(tmp_path / "own", clips=2)
+    facts = json.loads((own / "dataset.json").read_text())
+    e = replace(E, data=str(own), scale="cpu")
+    results.write(e.key, "cpu", dict.fromkeys(results.NEEDED, {}) | {"data": {"content": "a1"}})
+    for content in (None, "a1"):  # sets of before there was a sum, and the same clips
+        (own / "dataset.json").write_text(json.dumps(facts | ({"content_sha256": content} if content else {})))
+        assert experiments.run(e).key == e.key
+    (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
+    with pytest.raises(ResultError, match="was recorded on other clips than data set .* holds now"):
+        experiments.run(e)
+    monkeypatch.setenv("CTNET_DATA", str(home / "nowhere"))
+    (own / "dataset.json").unlink()
+    assert experiments.run(e).key == e.key, "a result can be looked at without its data"
 
 
 def test_nothing_is_made_where_the_data_are_absent(home, monkeypatch):

@@ -118,7 +118,7 @@ def test_provenance_says_with_what_and_where():
     assert found["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert {"torch", "lightning", "numpy", "av"} <= set(found["versions"])
     assert "threads" in found["device"] or " x " in found["device"]
-    assert found["finished"].endswith(" UTC") and json.dumps(found)
+    assert found["started"].endswith(" UTC") and json.dumps(found)
 
 
 def git(folder, *words):
