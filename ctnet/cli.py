@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--scale", default="cpu")
     c.add_argument("--data", help="default: motionpairs; at the paper scale something_v1")
     c.add_argument("--seeds", type=whole, nargs="+")
-    c.add_argument("--workers", type=whole, default=0, help="processes that read videos")
+    c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
     c.add_argument("--threads", type=whole, help="threads of PyTorch")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
@@ -169,6 +169,8 @@ def evaluate(options):
     from ctnet.models.weights import load
     from ctnet.protocol import Protocol
 
+    if options.scores and not options.scores.absolute().parent.is_dir():
+        raise ConfigError(f"{options.scores}: no such folder to save the scores in")
     network = load(options.weights)
     protocol = replace(network.protocol or Protocol(), clips=options.clips, crops=options.crops)
     info = DataInfo.read(options.data)

@@ -1,0 +1,252 @@
+"""The command line: what each command prints, and that mistakes are one line and exit status 2."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import ctnet
+from ctnet import paper, paths
+from ctnet.cli import main
+from ctnet.data import prepare as preparing
+
+pytest_plugins = "tests.sets"
+
+
+@pytest.fixture(scope="module")
+def trained(smoke, tmp_path_factory):
+    """(folder, what `train` printed) of a CT-Net trained at the smoke scale by the command line."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTNET_DATA", str(smoke.parent))
+        patch.setenv("CTNET_RUNS", str(folder / "runs"))
+        patch.setenv("CTNET_RESULTS", str(folder / "results"))
+        patch.setenv("TQDM_DISABLE", "1")
+        assert main(["train", "ctnet_resnet50", "--scale", "smoke", "--threads", "1"]) == 0
+    return folder
+
+
+@pytest.fixture
+def home(trained, smoke, monkeypatch):
+    monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
+    monkeypatch.setenv("CTNET_RUNS", str(trained / "runs"))
+    monkeypatch.setenv("CTNET_RESULTS", str(trained / "results"))
+    return trained
+
+
+@pytest.fixture
+def weights(home):
+    (file,) = home.glob("runs/smoke/*/weights.safetensors")
+    return file
+
+
+@pytest.fixture
+def video(smoke):
+    return smoke / "videos" / "test" / "43" / "000043.avi"
+
+
+def output(capsys, *words, status=0):
+    capsys.readouterr()
+    assert main([str(w) for w in words]) == status
+    return capsys.readouterr().out
+
+
+def mistake(capsys, *words) -> str:
+    """The one line on standard error of a command that ends with status 2 and prints nothing else."""
+    capsys.readouterr()
+    assert main([str(w) for w in words]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("ctnet: ") and told.err.count("\n") == 1
+    return told.err
+
+
+def test_list_names_every_network(capsys):
+    assert output(capsys, "list").splitlines() == ctnet.list_models()
+
+
+def test_cost_as_text_and_as_json(capsys):
+    words = ("cost", "ctnet_resnet50", "--frames", 8, "--crops", 3, "--clips", 2, "--size", 224)
+    told = json.loads(output(capsys, *words, "--json"))
+    expected = ctnet.cost("ctnet_resnet50", protocol=ctnet.Protocol(8, 3, 2, 224))
+    assert told == {"model": "ctnet_resnet50", "protocol": "8x3x2@224", **vars(expected)}
+    line = output(capsys, *words)
+    assert line.startswith("ctnet_resnet50 8x3x2@224: ") and f"{expected.gflops:.3f} GFLOPs" in line
+    fewer = json.loads(output(capsys, *words, "--classes", 10, "--json"))
+    assert expected.params_m - fewer["params_m"] == pytest.approx(164 * 2049 / 1e6)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two of the tables: the costs of all are tested elsewhere."""
+    rows = tuple(row for row in paper.rows() if row.table in ("1", "2g"))
+    monkeypatch.setattr(paper, "rows", lambda: rows)
+
+
+def test_rows_as_json_are_one_object_for_each_row(capsys, home, few):
+    lines = [json.loads(line) for line in output(capsys, "rows", "--json").splitlines()]
+    assert [(line["table"], line["row"]) for line in lines] == [(r.table, r.row) for r in paper.rows()]
+    for line in lines:
+        assert set(line) == {"table", "row", "paper", "ours", "experiment"}
+        assert line["ours"] is None or set(line["ours"]) == {"gflops", "gmacs", "params_m"}
+    rows = {(line["table"], line["row"]): line for line in lines}
+    assert rows["2g", "tsn"]["paper"]["gflops"] == 43.0
+    assert rows["2g", "tsn"]["ours"]["gflops"] == pytest.approx(43.0, abs=0.1)
+    assert rows["2g", "tsn"]["experiment"] is None
+    (recorded,) = home.glob("results/smoke/*.json")
+    (row,) = (r for r in paper.rows() if r.table == "2g" and r.models == ("ctnet_resnet50",))
+    assert rows["2g", row.row]["experiment"] == recorded.stem
+
+
+def test_rows_as_text_put_paper_and_ours_side_by_side(capsys, few):
+    lines = output(capsys, "rows").splitlines()
+    assert len(lines) == sum(1 for r in paper.rows() if r.models)
+    assert any(re.fullmatch(r" *2g tsn +43\.0 +4\d\.\d{3} G +\d\d\.\d\d M", line) for line in lines)
+
+
+def test_prepare_and_verify(capsys, smoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
+    assert output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke") == f"{smoke}\n"
+    assert output(capsys, "data", "verify", "motionpairs", "--scale", "smoke") == f"{smoke}: every clip can be read\n"
+    folder = shutil.copytree(smoke, tmp_path / smoke.name)
+    broken = sorted(folder.rglob("*.avi"))[17]
+    broken.write_bytes(b"no video")
+    monkeypatch.setenv("CTNET_DATA", str(tmp_path))
+    told = output(capsys, "data", "verify", "motionpairs", "--scale", "smoke", status=1)
+    assert told.startswith(f"{broken}: ") and told.count("\n") == 1
+
+
+def test_prepare_makes_the_set(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("CTNET_DATA", str(tmp_path))
+    monkeypatch.setitem(preparing.SCALES, "smoke", preparing.Scale(24, 6, 1, 1))
+    absent = mistake(capsys, "data", "verify", "motionpairs", "--scale", "smoke")
+    assert "data set absent; run: python -m ctnet data prepare motionpairs --scale smoke" in absent
+    told = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)
+    assert told == f"{tmp_path / 'motionpairs-smoke'}\n"
+    assert len(list(tmp_path.rglob("*.avi"))) == 88
+
+
+def test_train_prints_the_recorded_result_and_does_not_train_again(capsys, home, monkeypatch):
+    from ctnet import experiments
+
+    monkeypatch.setattr(experiments, "carry_out", lambda *_: pytest.fail("trained again"))
+    told = json.loads(output(capsys, "train", "ctnet_resnet50", "--scale", "smoke", "--seeds", 0))
+    (file,) = home.glob("results/smoke/*.json")
+    record = json.loads(file.read_text())
+    assert told == {"result": file.stem, **record["metrics"]}
+    assert set(told["tiers"]) == {"strict", "state change", "dynamics", "appearance"}
+
+
+def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, little, weights, tmp_path):
+    from ctnet.evaluation import Scores
+
+    file = tmp_path / "scores.npz"
+    told = json.loads(output(capsys, "evaluate", weights, "--data", smoke, "--scores", file))
+    record = json.loads(next(home.glob("results/smoke/*.json")).read_text())
+    del record["metrics"]["shuffled"]
+    assert told == {"protocol": "8x1x1@32", **record["metrics"]}
+    assert Scores.load(file).predictions.tolist() == record["predictions"]
+    small = little / "motionpairs-little"
+    views = json.loads(output(capsys, "evaluate", weights, "--data", small, "--split", "train", "--clips", 2))
+    assert views["protocol"] == "8x1x2@32" and views["clips"] == 44
+
+
+def test_predict_as_text_and_as_json(capsys, weights, video):
+    told = json.loads(output(capsys, "predict", video, "--weights", weights, "--top", 3, "--json"))
+    assert len(told) == 3 and all(set(line) == {"label", "probability"} for line in told)
+    assert 0 < sum(line["probability"] for line in told) <= 1
+    lines = output(capsys, "predict", video, "--weights", weights, "--top", 3).splitlines()
+    assert len(lines) == 3
+    for line, entry in zip(lines, told, strict=True):
+        assert line.startswith(entry["label"]) and f"{100 * entry['probability']:.1f} %" in line
+
+
+def test_unknown_names_are_one_line_with_the_near_ones(capsys, home):
+    assert "unknown model 'ctnet_resnet5'; did you mean ctnet_resnet50" in mistake(capsys, "cost", "ctnet_resnet5")
+    assert "unknown model 'tsn'" in mistake(capsys, "train", "tsn", "--scale", "smoke")
+    assert "did you mean smoke?" in mistake(capsys, "train", "tsn_resnet50", "--scale", "smok")
+    assert "did you mean smoke?" in mistake(capsys, "data", "prepare", "motionpairs", "--scale", "smok")
+    assert "motionpair" in mistake(capsys, "data", "prepare", "motionpair", "--scale", "smoke")
+    assert "crops must be 1 or 3, not 2" in mistake(capsys, "cost", "tsn_resnet50", "--crops", 2)
+    assert "at least 75 x 75" in mistake(capsys, "cost", "tsn_inception_v3", "--size", 64)
+
+
+def test_files_that_are_missing_or_broken_are_one_line(capsys, smoke, weights, video, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("text")
+    assert f"{tmp_path / 'no.mp4'}: " in mistake(capsys, "predict", tmp_path / "no.mp4", "--weights", weights)
+    assert f"{text}: " in mistake(capsys, "predict", text, "--weights", weights)
+    assert f"{text}: not a safetensors file" in mistake(capsys, "predict", video, "--weights", text)
+    assert "no: no such file" in mistake(capsys, "predict", video, "--weights", tmp_path / "no")
+    assert "not a safetensors file" in mistake(capsys, "predict", video, "--weights", tmp_path)
+    assert f"{tmp_path / 'dataset.json'}: no such file" in mistake(capsys, "evaluate", weights, "--data", tmp_path)
+    assert "unknown split 'val'" in mistake(capsys, "evaluate", weights, "--data", smoke, "--split", "val")
+    nowhere = tmp_path / "no" / "scores.npz"
+    assert "no such folder" in mistake(capsys, "evaluate", weights, "--data", smoke, "--scores", nowhere)
+    assert "at least 1, not 0" in mistake(capsys, "predict", video, "--weights", weights, "--top", 0)
+
+
+def test_a_network_of_other_classes_is_not_evaluated(capsys, weights, tmp_path):
+    from tests.toy import write_set
+
+    write_set(tmp_path, clips=2, split="test")
+    told = mistake(capsys, "evaluate", weights, "--data", tmp_path)
+    assert f"{weights}: a network of 44 classes, {tmp_path} has 2" in told
+
+
+def test_parameters_of_a_notebook_are_checked(capsys):
+    assert "--params is not JSON" in mistake(capsys, "run", "notebooks/start.ipynb", "--params", "{scale}")
+    assert "must be a JSON object" in mistake(capsys, "run", "notebooks/start.ipynb", "--params", "[1]")
+    assert "nothing.ipynb" in mistake(capsys, "run", "notebooks/nothing.ipynb")
+
+
+@pytest.mark.parametrize("words", [("--workers", "-1"), ("--seeds", "x"), ("--threads", "1.5")])
+def test_numbers_that_are_none_are_refused_before_anything_runs(capsys, words):
+    with pytest.raises(SystemExit) as seen:
+        main(["train", "tsn_resnet50", *words])
+    assert seen.value.code == 2 and "a whole number from 0 up is needed" in capsys.readouterr().err
+
+
+def test_an_interrupt_says_how_to_go_on(capsys, home, monkeypatch):
+    from ctnet import experiments
+
+    def interrupt(*_):
+        raise KeyboardInterrupt("interrupted in epoch 3; the same command goes on")
+
+    monkeypatch.setattr(experiments, "carry_out", interrupt)
+    assert main(["train", "tsn_resnet50", "--scale", "smoke"]) == 130
+    assert capsys.readouterr().err == "ctnet: interrupted in epoch 3; the same command goes on\n"
+
+
+def python(*words):
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment)
+
+
+def test_a_mistake_in_the_shell_is_one_line_without_a_traceback():
+    done = python("-m", "ctnet", "data", "prepare", "motionpairs", "--scale", "smok")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("ctnet: unknown scale") and done.stderr.count("\n") == 1
+
+
+HEAVY = ("torchvision", "lightning", "torchmetrics", "matplotlib", "pandas", "decord", "av", "scipy", "plotly")
+LIGHT = f"""
+import sys
+import ctnet
+def loaded():
+    print("torch" in sys.modules, [name for name in {HEAVY} if name in sys.modules])
+loaded()
+model = ctnet.create_model("ctnet_resnet50", num_classes=5, width=16)
+import torch
+model(torch.rand(1, 3, 2, 64, 64))
+ctnet.cost(model)
+loaded()
+"""
+
+
+def test_importing_the_package_and_making_a_model_take_only_what_they_use():
+    done = python("-c", LIGHT)
+    assert done.stdout == "False []\nTrue []\n", done.stderr
