@@ -19,6 +19,8 @@ SPATIAL, TEMPORAL, POINT, FULL = (1, 3, 3), (3, 1, 1), (1, 1, 1), (3, 3, 3)
 
 def balanced_sizes(channels: int, num_sizes: int) -> tuple[int, ...]:
     """C = C_1 x .. x C_K with near-equal sizes, the largest first: 128, 2 -> (16, 8). Table 2d's rounded sqrt(C)."""
+    if num_sizes < 1 or channels < 1:
+        raise ConfigError(f"{channels} channels in {num_sizes} sizes: both must be at least 1")
     if num_sizes == 1:
         return (channels,)
     last = 2 ** int(log2(channels) / num_sizes)
@@ -167,6 +169,8 @@ class CTModule(nn.Module):
         in_channels: int | None = None,
     ):
         super().__init__()
+        if any(not isinstance(n, int) or n < 1 for n in (channels, *sizes)):
+            raise ConfigError(f"channels {channels!r} and sizes {tuple(sizes)} must be whole numbers of at least 1")
         self.tensorized = prod(sizes) == channels
         if not sizes or not (self.tensorized or all(s in (1, channels) for s in sizes)):
             raise ConfigError(f"sizes {tuple(sizes)} multiply to {prod(sizes)}, not to the {channels} channels")

@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ctnet.errors import ConfigError
 from ctnet.models.ct_module import CTModule, clips_view, frames_view
-from ctnet.models.resnet import CTConfig, FrameNetwork
+from ctnet.models.resnet import CTConfig, FrameNetwork, check_config
 
 # Where CT-Modules stand: a choice that prints both 43.9 G and 20.9 M, not a recovered truth (the paper does not say).
 CHOSEN_SITES = (
@@ -86,6 +86,12 @@ class InceptionConfig:
     ct_blocks: tuple[str, ...] = ()
     ct: CTConfig = CTConfig()
     dropout: float = 0.3
+
+    def __post_init__(self):
+        names = self.ct_blocks
+        check_config(self, isinstance(names, tuple | list) and all(isinstance(n, str) for n in names))
+        if self.width < 2:
+            raise ConfigError(f"InceptionConfig: width must be at least 2, not {self.width}: no channel is left of 32")
 
     def build(self) -> "InceptionV3":
         return InceptionV3(self)
@@ -168,7 +174,7 @@ class InceptionV3(FrameNetwork):
         sites = {f"{m}.{b}{s[0]}" for m, bs in MIXED.items() for b, ss in bs.items() for s in ss if type(s) is tuple}
         if strange := set(config.ct_blocks) - sites:
             raise ConfigError(f"ct_blocks {sorted(strange)} are no convolutions of InceptionV3")
-        w = [c * config.width // 64 for c in (3 * 64 // config.width, 32, 32, 64, 80, 192)]
+        w = [3, *(c * config.width // 64 for c in (32, 32, 64, 80, 192))]
         self.Conv2d_1a_3x3 = ConvBNReLU(w[0], w[1], 3, 2)
         self.Conv2d_2a_3x3 = ConvBNReLU(w[1], w[2], 3, padding=0)
         self.Conv2d_2b_3x3 = ConvBNReLU(w[2], w[3], 3)

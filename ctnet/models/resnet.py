@@ -22,15 +22,50 @@ EVERY_SECOND = ((1,), (1, 3), (1, 3, 5), (1,))  # "one of every two ResBlocks": 
 PARALLEL = (SPATIAL, TEMPORAL)
 
 
+def is_count(value) -> bool:
+    return isinstance(value, int) and value > 0
+
+
+def check_config(config, ct_blocks: bool):
+    """ConfigError for a value that makes no network; ct_blocks: whether those are of the right form."""
+    kind = type(config).__name__
+    for key in ("num_classes", "num_frames", "width"):
+        if not is_count(value := getattr(config, key)):
+            raise ConfigError(f"{kind}: {key} must be a whole number of at least 1, not {value!r}")
+    if not isinstance(config.dropout, int | float) or not 0 <= config.dropout <= 1:
+        raise ConfigError(f"{kind}: dropout must be a number from 0 to 1, not {config.dropout!r}")
+    if not isinstance(config.ct, CTConfig):
+        raise ConfigError(f"{kind}: ct must be a CTConfig, not {config.ct!r}")
+    if not ct_blocks:
+        form = "names of convolutions" if kind == "InceptionConfig" else "one tuple of block numbers a stage"
+        raise ConfigError(f"{kind}: ct_blocks must be a tuple, {form}, not {config.ct_blocks!r}")
+
+
 @dataclass(frozen=True)
 class CTConfig:
-    """What fills a CT-block. sizes: K for K balanced sizes, or a tuple of numbers, "C" (all channels), "rest"."""
+    """What fills a CT-block. sizes: K for K balanced sizes, or a tuple of numbers, "C" (all channels), "rest".
+
+    Raises ConfigError for sizes or kernels of another form.
+    """
 
     sizes: int | tuple[int | str, ...] = 2
     kernels: tuple[tuple[Kernel, ...], ...] = (PARALLEL, PARALLEL)
     connect: str = "parallel"
     pointwise: bool = False
     excitation: str | None = None
+
+    def __post_init__(self):
+        sizes = self.sizes if isinstance(self.sizes, tuple | list) else [self.sizes]
+        words = ("C", "rest") if sizes is self.sizes else ()
+        if not sizes or not all(s in words or is_count(s) for s in sizes):
+            raise ConfigError(f'CTConfig: sizes must be K or a tuple of sizes, "C" and "rest", not {self.sizes!r}')
+        try:
+            kernels = [kernel for group in self.kernels for kernel in group]
+            good = kernels and all(len(kernel) == 3 and all(map(is_count, kernel)) for kernel in kernels)
+        except TypeError:
+            good = False
+        if not good:
+            raise ConfigError(f"CTConfig: kernels must be a tuple of (t, h, w) a sub-operation, not {self.kernels!r}")
 
     def build(self, channels: int, in_channels: int | None = None) -> CTModule:
         sizes = self.sizes
@@ -57,6 +92,12 @@ class ResNetConfig:
     ct: CTConfig = CTConfig()
     shift: bool = False
     dropout: float = 0.3
+
+    def __post_init__(self):
+        if not isinstance(self.depths, tuple | list) or not self.depths or not all(map(is_count, self.depths)):
+            raise ConfigError(f"ResNetConfig: depths must be a tuple, blocks of each stage, not {self.depths!r}")
+        stages = self.ct_blocks if isinstance(self.ct_blocks, tuple | list) else [None]
+        check_config(self, all(isinstance(s, tuple | list) and all(isinstance(i, int) for i in s) for s in stages))
 
     def build(self) -> "ResNet":
         return ResNet(self)
@@ -115,6 +156,7 @@ class FrameNetwork(nn.Module):
     """What all networks share: clips in, frame features averaged into logits (TSN's consensus), fused copies."""
 
     fused = False
+    name: str | None = None  # in the zoo
 
     def head(self, config, features: int):
         self.config = config
@@ -155,7 +197,7 @@ class ResNet(FrameNetwork):
 
     def __init__(self, config: ResNetConfig):
         super().__init__()
-        if not 0 < len(config.depths) == len(config.ct_blocks):
+        if len(config.depths) != len(config.ct_blocks):
             raise ConfigError(f"depths {config.depths} and ct_blocks {config.ct_blocks} must name the same stages")
         for stage, (chosen, depth) in enumerate(zip(config.ct_blocks, config.depths, strict=True), 1):
             if any(not 0 < i < depth for i in chosen):

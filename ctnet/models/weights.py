@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ctnet.errors import WeightsError
-from ctnet.models.resnet import FrameNetwork
-from ctnet.models.zoo import ZOO, create_model
+from ctnet.data.transforms import MEAN, STD
+from ctnet.errors import ConfigError, WeightsError
+from ctnet.models.inception import InceptionConfig
+from ctnet.models.resnet import CTConfig, FrameNetwork
+from ctnet.models.zoo import R101, ZOO, create_model
 
 State = dict[str, Tensor]
 
@@ -78,7 +80,11 @@ def rename_released(key: str) -> str:
     return re.sub(r"\.conv([13])\.([01])\.", lambda m: f".{('conv', 'bn')[int(m[2])]}{m[1]}.", key)
 
 
-IMAGENET_STD, IMAGENET_MEAN = (0.229, 0.224, 0.225), (0.485, 0.456, 0.406)
+def backbone(model: FrameNetwork) -> str:
+    """torchvision's name of what `model` is built on."""
+    if isinstance(model.config, InceptionConfig):
+        return "inception_v3"
+    return "resnet101" if tuple(model.config.depths) == R101 else "resnet50"
 
 
 def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvision") -> FrameNetwork:
@@ -87,14 +93,14 @@ def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvisio
     weights: a state dict, a file, or "torchvision" to fetch them. The last layer and InceptionV3's auxiliary head are
     left out, CT-Modules and the last layer of `model` keep their fresh weights. Raises WeightsError.
     """
-    name = next((n for n in ("resnet50", "resnet101", "inception_v3") if model.name.endswith(n)), "resnet50")
+    name = backbone(model)
     source = f"ImageNet weights of {name}"
     if weights == "torchvision":
         from torchvision.models import get_model_weights
 
         try:
             state = get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: what came has another hash
             raise WeightsError(f"{source} could not be fetched ({error}); give a file that holds them") from error
     elif isinstance(weights, dict):
         state = weights
@@ -117,7 +123,7 @@ def to_imagenet_normalisation(state: State) -> State:
     mean = state.get("Conv2d_1a_3x3.bn.running_mean")
     if weight is None or mean is None:
         return state
-    std, offset = weight.new_tensor(IMAGENET_STD) / 0.5, (weight.new_tensor(IMAGENET_MEAN) - 0.5) / 0.5
+    std, offset = weight.new_tensor(STD) / 0.5, (weight.new_tensor(MEAN) - 0.5) / 0.5
     shift = torch.einsum("oihw,i->o", weight, offset)
     return state | {
         "Conv2d_1a_3x3.conv.weight": weight * std[:, None, None],
@@ -156,21 +162,26 @@ def squeezes(value: Tensor, target: Tensor | None) -> bool:
 def save(model: FrameNetwork, path: str | Path, **facts):
     """A safetensors file with all that `load` needs: the name, the config, and facts such as `classes`.
 
-    Raises WeightsError where it cannot be written.
+    Raises WeightsError where it cannot be written or the network has no name.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    name = getattr(model, "name", None)
+    if name not in ZOO:
+        raise WeightsError(f"{path}: a network without a name of the zoo cannot be saved; make it with create_model")
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    config = {k: v for k, v in asdict(model.config).items() if k != "ct"}
     try:
-        save_file(state, path, {"ctnet": json.dumps({"model": model.name, "config": config, **facts})})
+        save_file(state, path, {"ctnet": json.dumps({"model": name, "config": asdict(model.config), **facts})})
     except SafetensorError as error:
         raise WeightsError(f"{path}: cannot be written ({error})") from error
 
 
 def load(path: str | Path) -> FrameNetwork:
-    """A network from a file of `save`, in eval mode; `.classes` and `.protocol` are set if the file names them."""
+    """A network from a file of `save`, in eval mode; `.classes` and `.protocol` are set if the file names them.
+
+    Raises WeightsError where the file is none of `save` or holds another network than it says.
+    """
     from safetensors import SafetensorError, safe_open
 
     from ctnet.protocol import Protocol
@@ -183,13 +194,21 @@ def load(path: str | Path) -> FrameNetwork:
         raise WeightsError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a safetensors file ({error})") from error
-    if facts.get("model") not in ZOO:
+    if not isinstance(facts, dict) or facts.get("model") not in list(ZOO):
         raise WeightsError(f"{path}: does not say which network of ctnet it holds")
+    if not isinstance(facts.get("config"), dict):
+        raise WeightsError(f"{path}: does not say how its {facts['model']} is built (no config)")
     known = {f.name for f in fields(ZOO[facts["model"]])}
     config = {k: freeze(v) for k, v in facts["config"].items() if k in known}
-    model = fill(create_model(facts["model"], **config), state, str(path)).eval()
-    model.classes = facts.get("classes")
-    model.protocol = Protocol(**facts["protocol"]) if "protocol" in facts else None
+    try:
+        if "ct" in config:
+            config["ct"] = CTConfig(**{k: freeze(v) for k, v in config["ct"].items()})
+        model = create_model(facts["model"], **config)
+        protocol = Protocol(**facts["protocol"]) if "protocol" in facts else None
+    except (ConfigError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path}: says how its network is built, but not in a way known here ({error})") from error
+    model = fill(model, state, str(path)).eval()
+    model.classes, model.protocol = facts.get("classes"), protocol
     return model
 
 

@@ -72,8 +72,8 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
     """A network by name, with fresh weights: `create_model("ctnet_resnet50", num_classes=400, width=16)`.
 
     overrides are fields of its config (`ResNetConfig`, `InceptionConfig`); with fewer blocks (`depths`) the CT-blocks
-    that remain stay. `num_frames` is what `cost` assumes; the
-    network takes any number of frames. Raises ConfigError for an unknown name or key, with the near ones.
+    that remain stay. `num_frames` is what `cost` assumes; the network takes any number of frames. Raises ConfigError
+    for an unknown name or key, with the near ones, for a bad value, and where `depths` leaves no CT-block.
     """
     if name not in ZOO:
         raise unknown("model", name, ZOO)
@@ -81,11 +81,12 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
     for key in overrides:
         if key not in {f.name for f in fields(config)}:
             raise unknown(f"key of {name}", key, (f.name for f in fields(config)))
-    if num_classes < 1 or num_frames < 1:
-        raise ConfigError(f"{name}: num_classes and num_frames must be at least 1, not {num_classes}, {num_frames}")
+    wanted = replace(config, num_classes=num_classes, num_frames=num_frames, **overrides)
     if "depths" in overrides and "ct_blocks" not in overrides:
-        stages = zip(config.ct_blocks, overrides["depths"], strict=False)
-        overrides["ct_blocks"] = tuple(tuple(i for i in chosen if i < depth) for chosen, depth in stages)
-    network = replace(config, num_classes=num_classes, num_frames=num_frames, **overrides).build()
+        stages = zip(config.ct_blocks, wanted.depths, strict=False)
+        wanted = replace(wanted, ct_blocks=tuple(tuple(i for i in chosen if i < depth) for chosen, depth in stages))
+        if any(config.ct_blocks) and not any(wanted.ct_blocks):
+            raise ConfigError(f"{name}: no CT-block is left with depths {wanted.depths}; give ct_blocks")
+    network = wanted.build()
     network.name = name
     return network

@@ -1,6 +1,8 @@
 """Foreign weights: the authors' checkpoint and torchvision's ImageNet backbones, all of them or nothing."""
 
+import json
 import pickle
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,6 +13,8 @@ from torch.nn import functional as F
 
 import ctnet
 from ctnet.errors import WeightsError
+from ctnet.models import weights
+from ctnet.models.resnet import CTConfig, ResNetConfig
 
 SIZES = {1: (8, 8), 2: (16, 8), 3: (16, 16), 4: (32, 16)}  # layer -> (C1, C2)
 CT_BLOCKS = ((1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (3, 5), (4, 1))
@@ -320,3 +324,97 @@ def test_the_wrong_backbone_is_refused():
     with pytest.raises(WeightsError, match="layer3.22"):
         ctnet.load_imagenet(net, backbone("resnet50").state_dict())
     assert unchanged(net, before)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("invalid hash value"), OSError("no network")], ids=str)
+def test_weights_that_cannot_be_fetched_are_named(error, monkeypatch):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(torchvision.models._api.WeightsEnum, "get_state_dict", fail)
+    with pytest.raises(WeightsError, match=f"resnet50 could not be fetched .{error}.; give a file"):
+        ctnet.load_imagenet(ctnet.create_model("tsn_resnet50"))
+
+
+def test_the_backbone_is_known_without_a_name():
+    net = ResNetConfig(num_classes=3).build()
+    theirs = backbone("resnet50").state_dict()
+    ctnet.load_imagenet(net, theirs)
+    assert torch.equal(net.conv1.weight, theirs["conv1.weight"])
+    for name in BACKBONES:
+        assert weights.backbone(ctnet.create_model(f"ctnet_{name}", num_classes=3)) == name
+
+
+def test_both_modules_have_one_normalisation():
+    """InceptionV3 sees zeros, its own middle grey, as grey in ImageNet's normalisation."""
+    from ctnet.data.transforms import normalize
+
+    theirs = backbone("inception_v3").state_dict()
+    ours = weights.to_imagenet_normalisation(theirs)
+    grey = normalize(torch.full((1, 3, 1, 9, 9), 127.5))[:, :, 0]
+    norm = [ours[f"Conv2d_1a_3x3.bn.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
+    found = F.batch_norm(F.conv2d(grey, ours["Conv2d_1a_3x3.conv.weight"]), *norm)
+    norm = [theirs[f"Conv2d_1a_3x3.bn.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
+    expected = F.batch_norm(torch.zeros_like(found), *norm)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+# our own files
+
+SMALL = {"num_classes": 5, "width": 16, "depths": (2, 2)}
+
+
+@pytest.mark.parametrize("overrides", [
+    {},
+    {"ct": CTConfig(connect="serial")},
+    {"ct": CTConfig(sizes=("rest", 4), kernels=(((1, 5, 5), (5, 1, 1)), ((1, 3, 3),)), excitation="se")},
+    {"ct_blocks": ((), (1,)), "dropout": 0.1, "num_frames": 5},
+])  # fmt: skip
+def test_a_saved_network_is_loaded_as_it_was(overrides, tmp_path):
+    net = ctnet.create_model("ct_resnet50", **{**SMALL, **overrides}).eval()
+    weights.save(net, tmp_path / "net.safetensors", classes=list("abcde"))
+    back = weights.load(tmp_path / "net.safetensors")
+    assert back.config == net.config and back.name == "ct_resnet50" and back.classes == list("abcde")
+    clip = torch.randn(1, 3, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(back(clip), net(clip))
+
+
+def test_an_older_file_without_ct_has_that_of_its_name(tmp_path):
+    net = ctnet.create_model("ctnet_resnet50", **SMALL)
+    write(tmp_path / "net", net, {"model": net.name, "config": SMALL})
+    assert weights.load(tmp_path / "net").config == net.config
+
+
+def write(path, net, facts):
+    from safetensors.torch import save_file
+
+    state = {k: v.contiguous() for k, v in net.state_dict().items()}
+    save_file(state, path, facts if facts is None else {"ctnet": json.dumps(facts)})
+
+
+@pytest.mark.parametrize("facts,message", [
+    (None, "which network"),
+    ([], "which network"),
+    ({"model": "resnet"}, "which network"),
+    ({"model": []}, "which network"),
+    ({"model": "tsn_resnet50"}, "no config"),
+    ({"model": "tsn_resnet50", "config": 3}, "no config"),
+    ({"model": "tsn_resnet50", "config": {"width": "16"}}, "width"),
+    ({"model": "tsn_resnet50", "config": {**SMALL, "ct": {"colour": 1}}}, "colour"),
+    ({"model": "tsn_resnet50", "config": {**SMALL, "ct": 7}}, "not in a way known"),
+    ({"model": "tsn_resnet50", "config": SMALL, "protocol": {"films": 1}}, "films"),
+    ({"model": "tsn_resnet50", "config": SMALL | {"width": 8}}, "does not fit"),
+])  # fmt: skip
+def test_files_that_do_not_say_what_they_hold(facts, message, tmp_path):
+    write(tmp_path / "net.safetensors", ctnet.create_model("tsn_resnet50", **SMALL), facts)
+    with pytest.raises(WeightsError, match=message) as error:
+        weights.load(tmp_path / "net.safetensors")
+    assert "net.safetensors" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_network_without_a_name_is_not_saved(tmp_path):
+    net = replace(ResNetConfig(), **SMALL, ct_blocks=((), ())).build()
+    with pytest.raises(WeightsError, match="without a name.*create_model"):
+        weights.save(net, tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
