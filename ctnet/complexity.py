@@ -12,7 +12,8 @@ from ctnet.protocol import Protocol
 @dataclass(frozen=True)
 class Cost:
     """Of one view (a clip, one crop). gflops: the paper's count · gmacs: multiply-adds of convolutions and linear
-    layers · params_m: parameters, in millions · activations_mb: what the layers write, fp32, in 1e6 bytes."""
+    layers · params_m: parameters, in millions · activations_mb: what convolutions, norms, pooling and linear layers
+    write, fp32, in 1e6 bytes; activations, sums and products, in place or not, are left out."""
 
     gflops: float
     gmacs: float
@@ -22,6 +23,10 @@ class Cost:
     def times(self, views: int) -> "Cost":
         """The cost of a video: operations add up over views, parameters and memory do not."""
         return Cost(self.gflops * views, self.gmacs * views, self.params_m, self.activations_mb)
+
+
+POOLS = (nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.MaxPool3d)
+WRITERS = (nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._BatchNorm, *POOLS)
 
 
 def layer_count(layer: nn.Module, x: Tensor, y: Tensor) -> tuple[int, int]:
@@ -43,7 +48,7 @@ def layer_count(layer: nn.Module, x: Tensor, y: Tensor) -> tuple[int, int]:
 def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, protocol: Protocol | None = None) -> Cost:
     """The cost of a model (or of a name of the zoo) on clips of frames x size x size, or under a test protocol.
 
-    A model on any device or on none is counted on the meta device, unchanged. `frames` defaults to the model's
+    A model on any device or on none is counted on the meta device, and left unchanged. `frames` defaults to the model's
     `num_frames`. With a protocol, frames and size are the protocol's and operations are those of all its views.
     """
     if isinstance(model, str):
@@ -63,15 +68,15 @@ def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, pro
         total[1] += macs
         total[2] += 4 * output.numel()
 
-    leaves = [m for m in model.modules() if not list(m.children()) and not isinstance(m, nn.Identity | nn.Dropout)]
-    hooks = [leaf.register_forward_hook(count) for leaf in leaves]
-    training = model.training
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, WRITERS)]
+    training = {m: m.training for m in model.modules()}
     state = {k: torch.empty_like(v, device="meta") for k, v in (*model.named_parameters(), *model.named_buffers())}
     try:
         clip = torch.empty(1, 3, frames, size, size, device="meta")
         torch.func.functional_call(model.eval(), state, (clip,))
     finally:
-        model.train(training)
+        for module, mode in training.items():
+            module.training = mode
         for hook in hooks:
             hook.remove()
     params = sum(p.numel() for p in model.parameters())
