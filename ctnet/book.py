@@ -17,7 +17,7 @@ from typing import Any
 
 from ctnet.paths import ROOT
 
-BADGES = {"supported": "success", "partly": "warning", "not": "danger"}
+BADGES = {"supported": "success", "partly": "warning", "undecided": "secondary", "not": "danger"}
 PLAIN_BADGE = "light"
 
 

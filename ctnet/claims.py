@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ctnet import paper
 from ctnet.errors import ConfigError, DataError, unknown
 
-SUPPORTED, PARTLY, NOT = "supported", "partly", "not"
+SUPPORTED, PARTLY, UNDECIDED, NOT = "supported", "partly", "undecided", "not"
 UNMEASURED, UNTESTABLE = "not yet measured", "not testable here"
 TESTS = {
     "cost": ("less", "falling", "similar", "times_fewer", "prints"),
@@ -131,11 +131,11 @@ def cost_verdict(claim: Claim, cost: Callable[[str], float] = gflops) -> Verdict
 def accuracy_verdict(claim: Claim, differences: Sequence[float]) -> Verdict:
     """Decide one comparison from paired differences over seeds: accuracy of `a` minus that of `b`, in points.
 
-    more: supported if the mean is positive and a two-sided paired t-test gives p < 0.05; partly if it is
-    positive but not significant; not if it is zero or negative.
+    more: a two-sided paired t-test. supported if the mean is positive and p < 0.05; partly if it is positive without
+    significance; undecided if it is zero or negative without significance; not if it is negative and p < 0.05.
     comparable: supported if two one-sided tests place the mean within 1 point of zero; partly if only the
     mean lies there; else not.
-    One seed, or no spread at all, has no test: partly at best.
+    One seed, or no spread at all, has no test: there is no significance.
     """
     if claim.kind not in ("accuracy", "sota"):
         raise ConfigError(f"claim {claim.id} is of kind {claim.kind}: no accuracies decide it")
@@ -148,8 +148,10 @@ def accuracy_verdict(claim: Claim, differences: Sequence[float]) -> Verdict:
     if claim.test == "comparable":
         p = _largest(_p(differences, -MARGIN, "greater"), _p(differences, MARGIN, "less"))
         return Verdict(_judge(abs(mean) <= MARGIN, p), mean, p)
-    p = _p(differences, 0.0, "two-sided")
-    return Verdict(_judge(mean > 0, p), mean, p)
+    p = _p(differences)
+    significant = p is not None and p < LEVEL
+    names = (SUPPORTED, PARTLY) if mean > 0 else (NOT, UNDECIDED)
+    return Verdict(names[0] if significant else names[1], mean, p)
 
 
 def _judge(holds: bool, p: float | None) -> str:
@@ -160,19 +162,28 @@ def _largest(*ps: float | None) -> float | None:
     return None if None in ps else max(ps)
 
 
-def _p(differences: Sequence[float], null: float, side: str) -> float | None:
-    """p of a one-sample t-test against `null`; None for one seed or no spread, where there is no test."""
+def paired_test(differences: Sequence[float], null: float = 0.0, side: str = "two-sided"):
+    """SciPy's t-test of the differences against `null`; None for one seed or no spread, where there is no test."""
     if len(differences) < 2 or max(differences) == min(differences):
         return None
     from scipy.stats import ttest_1samp
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # loss of precision where p is near 0
-        return float(ttest_1samp(differences, null, alternative=side).pvalue)
+        return ttest_1samp(differences, null, alternative=side)
+
+
+def _p(differences: Sequence[float], null: float = 0.0, side: str = "two-sided") -> float | None:
+    test = paired_test(differences, null, side)
+    return None if test is None else float(test.pvalue)
 
 
 def verdict(claim: Claim, differences: Mapping, measured: Mapping[str, bool]) -> Verdict:
-    """Decide any claim; see `verdicts`."""
+    """Decide any claim; see `verdicts`.
+
+    Against several rows: not if any pair is "not", with the effect and p of the worst of these; supported if all
+    pairs are; undecided if all are (no mean is positive); else partly. Then effect is the smallest and p the largest.
+    """
     if claim.needs:
         return Verdict(UNTESTABLE)
     if claim.kind == "cost":
@@ -184,10 +195,10 @@ def verdict(claim: Claim, differences: Mapping, measured: Mapping[str, bool]) ->
     names = {part.verdict for part in parts}
     if UNMEASURED in names:
         return Verdict(UNMEASURED)
+    if NOT in names:
+        return min((part for part in parts if part.verdict == NOT), key=lambda part: part.effect)
     # a claim against each of several rows holds only if each test does: its p is the largest of them
-    together = (
-        SUPPORTED if names == {SUPPORTED} else NOT if NOT in names and SUPPORTED not in names else PARTLY
-    )
+    together = parts[0].verdict if len(names) == 1 else PARTLY
     return Verdict(together, min(part.effect for part in parts), _largest(*(part.p for part in parts)))
 
 

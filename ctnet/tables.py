@@ -110,8 +110,6 @@ def comparison_table(
     table: str, results: dict[str, list[Result]], pairs: Sequence[tuple[str, str]], metric: str | None = None
 ) -> pd.DataFrame:
     """Row a minus row b for each pair, in points: paper | ours paired by seed, 95 % interval, p of a t-test."""
-    from scipy.stats import t
-
     lines = []
     for a, b in pairs:
         first, second = (paper.row(f"{table}/{name}") for name in (a, b))
@@ -120,11 +118,10 @@ def comparison_table(
         line = {"row": label(first), "minus": label(second)}
         line["paper"] = round(first.paper["top1"] - second.paper["top1"], 1)
         line["ours"] = round(gaps.mean(), 1) if len(gaps) else None
-        if len(gaps) > 1 and gaps.std():
-            sem = gaps.std(ddof=1) / len(gaps) ** 0.5
-            half = t.ppf(0.975, len(gaps) - 1) * sem
-            line["95 % interval"] = f"{gaps.mean() - half:.1f} to {gaps.mean() + half:.1f}"
-            line["p"] = round(2 * t.sf(abs(gaps.mean() / sem), len(gaps) - 1), 3)
+        if test := claims.paired_test(gaps):  # the test that decides the claims
+            low, high = test.confidence_interval(0.95)
+            line["95 % interval"] = f"{low:.1f} to {high:.1f}"
+            line["p"] = round(float(test.pvalue), 3)
         lines.append(line | {"seeds": len(gaps)})
     return pd.DataFrame(lines)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ctnet import claims as rules
 from ctnet import paper
-from ctnet.claims import NOT, PARTLY, SUPPORTED, UNMEASURED, UNTESTABLE, Verdict
+from ctnet.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Verdict
 from ctnet.errors import ConfigError, DataError
 from ctnet.paths import ROOT
 
@@ -123,9 +123,12 @@ def test_rules_for_costs(test, value, a, b1, b2, verdict):
         ([1.0, 4.0, -2.0], PARTLY),
         ([3.0], PARTLY),
         ([3.0, 3.0, 3.0], PARTLY),
-        ([0.0, 0.0], NOT),
+        ([0.0, 0.0], UNDECIDED),
+        ([1.0, -1.0], UNDECIDED),
+        ([-3.0], UNDECIDED),
+        ([-3.0, -3.0, -3.0], UNDECIDED),
+        ([1.0, -4.0, 2.0], UNDECIDED),
         ([-1.0, -1.2, -0.9], NOT),
-        ([1.0, -4.0, 2.0], NOT),
     ],
 )
 def test_rules_for_a_higher_accuracy(differences, verdict):
@@ -166,7 +169,8 @@ def test_the_opposite_claim_never_holds_too(differences):
     claimed = rules.accuracy_verdict(MORE, differences)
     opposite = rules.accuracy_verdict(MORE, [-d for d in differences])
     assert claimed.effect == pytest.approx(-opposite.effect)
-    assert NOT in (claimed.verdict, opposite.verdict)
+    against = {SUPPORTED: {NOT}, PARTLY: {UNDECIDED}, NOT: {SUPPORTED}, UNDECIDED: {PARTLY, UNDECIDED}}
+    assert opposite.verdict in against[claimed.verdict]
 
 
 @given(st.lists(points, min_size=2, max_size=8), st.permutations(range(8)))
@@ -211,6 +215,7 @@ def test_without_results_only_costs_are_decided():
 def test_a_claim_against_several_rows_needs_each_of_them():
     claim = CLAIMS["2b-best"]
     clear, unclear, worse = [2.0, 2.1, 1.9], [0.1, 0.9, -0.4], [-1.0, -1.1, -0.9]
+    maybe_worse = [-0.1, -0.9, 0.4]
 
     def decide(*results):
         return rules.verdict(claim, dict(zip(claim.pairs, results, strict=False)), {})
@@ -218,12 +223,43 @@ def test_a_claim_against_several_rows_needs_each_of_them():
     assert decide(clear, clear) == Verdict(UNMEASURED)
     assert decide(clear, clear, clear).verdict == SUPPORTED
     assert decide(clear, unclear, clear).verdict == PARTLY
-    assert decide(clear, worse, clear).verdict == PARTLY
+    assert decide(unclear, unclear, unclear).verdict == PARTLY
+    assert decide(clear, maybe_worse, clear).verdict == PARTLY
+    assert decide(maybe_worse, maybe_worse, unclear).verdict == PARTLY
+    assert decide(maybe_worse, maybe_worse, maybe_worse).verdict == UNDECIDED
     assert decide(worse, worse, worse).verdict == NOT
-    assert decide(unclear, worse, unclear).verdict == NOT
+    for results in ((clear, worse, clear), (unclear, worse, maybe_worse)):
+        assert decide(*results) == rules.accuracy_verdict(claim, worse), "one rival that is clearly better"
     result = decide(clear, unclear, clear)
     assert result.effect == pytest.approx(0.2)
     assert result.p == rules.accuracy_verdict(claim, unclear).p
+
+
+@pytest.mark.parametrize("gaps", [[1.0, 2.0, 4.0], [-3.0, -2.0, 0.5], [0.1, 0.1, 0.1], [2.0]])
+def test_a_table_and_a_verdict_have_one_test(gaps):
+    from ctnet import tables
+
+    class Run:
+        metrics = {}
+
+        def __init__(self, seed, value):
+            self.record, self.value = {"experiment": {"seed": seed}}, value
+
+        def metric(self, name):
+            return self.value
+
+    found = {"ct": [Run(i, gap) for i, gap in enumerate(gaps)], "csn": [Run(i, 0.0) for i in range(len(gaps))]}
+    (line,) = tables.comparison_table("2a", found, [("ct", "csn")]).to_dict("records")
+    p = rules.accuracy_verdict(MORE, gaps).p
+    assert line.get("p") == (None if p is None else round(p, 3)) and ("95 % interval" in line) == (p is not None)
+
+
+def test_every_decided_verdict_has_a_badge():
+    from ctnet import book
+
+    assert set(book.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(book.BADGES.values())) == 4
+    found = book.Evidence({MORE.pairs[0]: [-1.0, 0.5]}, {MORE.pairs[0]: "cpu"})
+    assert "{bdg-secondary}`undecided`" in book.claims(found)
 
 
 def test_measured_mechanisms_are_decided_by_their_measurement():
