@@ -165,6 +165,19 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_the_last_checkpoint_is_wh
     assert all(torch.equal(kept["state_dict"][f"network.{k}"], v) for k, v in good.items())
 
 
+def test_weights_that_the_last_step_of_an_epoch_ruins_are_not_kept(toy, tmp_path, monkeypatch):
+    def ruin(self, trainer, module, outputs, batch, step, end=training.Rates.on_train_batch_end):
+        end(self, trainer, module, outputs, batch, step)
+        if (trainer.current_epoch, step) == (1, 3):  # no loss is computed after it in this epoch
+            module.network.conv1.weight.data[0] = float("inf")
+
+    monkeypatch.setattr(training.Rates, "on_train_batch_end", ruin)
+    with pytest.raises(TrainingError, match="weights are not finite after epoch 1: lower the learning rate"):
+        fit(toy, tmp_path)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    assert kept["epoch"] == 0 and all(v.isfinite().all() for v in kept["state_dict"].values())
+
+
 def test_a_full_disk_stops_the_run_and_the_checkpoint_before_is_whole(toy, tmp_path):
     fit(toy, tmp_path, replace(RECIPE, epochs=1))
     before = (tmp_path / "last.ckpt").read_bytes()

@@ -1,0 +1,184 @@
+"""Tables: made of the paper's figures and of recorded results alone."""
+
+import csv
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from ctnet import claims, experiments, paper, results, tables
+from ctnet.results import Result
+
+
+def result(seed, strict, shuffled=6.0, scale="cpu"):
+    tiers = dict.fromkeys(tables.TIERS, 50.0) | {"strict": strict}
+    return Result(
+        f"r{seed}",
+        {
+            "experiment": {"seed": seed, "scale": scale, "protocol_name": "8x1x1@32"},
+            "metrics": {
+                "clips": 1056,
+                "top1": strict,
+                "tiers": tiers,
+                "pairs": {"strict": 90.0},
+                "shuffled": {"top1": shuffled, "tiers": tiers | {"strict": shuffled}},
+            },
+            "training": {"seconds": 90.0},
+            "predictions": [],
+            "labels": [],
+            "provenance": {"device": "a chip", "commit": "0123456789", "finished": "2021-05-03 10:00 UTC"},
+        },
+    )
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("CTNET_TABLES", str(tmp_path / "csv"))
+    return tmp_path
+
+
+def test_mean_and_deviation_over_seeds():
+    assert tables.mean_sd([80.0, 82.0, 84.0]) == "82.0 ± 2.0"
+    assert tables.mean_sd([82.04]) == "82.0"
+    assert tables.mean_sd([]) == "–"
+    assert tables.mean_sd([5.0, 5.0]) == "5.0 ± 0.0"
+
+
+def test_costs_of_table_2g_agree_with_the_print_where_they_round_to_it():
+    frame = tables.cost_table("2g")
+    rows = [row for row in paper.rows() if row.table == "2g"]
+    assert list(frame["gflops paper"]) == [row.printed["gflops"] for row in rows]
+    for line, row in zip(frame.to_dict("records"), rows, strict=True):
+        ours = paper.row_cost(row).gflops
+        assert line["gflops ours"] == round(ours, 3)
+        assert line["gflops gap"] == pytest.approx(ours - float(row.printed["gflops"]), abs=1e-3)
+        assert line["gflops agrees"] == (f"{ours:.1f}" == row.printed["gflops"])
+        assert line["protocol"] == "8x1x1@256"
+    assert frame["gflops agrees"].any()
+
+
+def test_agreement_is_rounding_and_nothing_is_said_of_what_is_not_printed(monkeypatch):
+    row = paper.row("2g/tsn")
+
+    def agrees(printed, ours):
+        changed = replace(row, printed={"gflops": printed} if printed else {})
+        monkeypatch.setattr(paper, "rows", lambda: (changed,))
+        monkeypatch.setattr(paper, "row_cost", lambda _: paper.RowCost(ours, ours, 20.0))
+        (line,) = tables.cost_table("2g").to_dict("records")
+        return line["gflops agrees"], line["gflops gap"], line["gflops paper"]
+
+    assert agrees("43.0", 43.049) == (True, 0.049, "43.0")
+    assert agrees("43.0", 43.051) == (False, 0.051, "43.0")
+    assert agrees("43", 43.4) == (True, 0.4, "43")
+    assert agrees("-", 43.0) == (None, None, "-")
+    assert agrees("", 43.0) == (None, None, "–")
+
+
+def test_every_row_of_ours_has_a_name_of_its_own_or_another_protocol():
+    for name in paper.tables():
+        labels = [(tables.label(row), row.protocols) for row in paper.rows() if row.table == name and row.models]
+        assert len(set(labels)) == len(labels), name
+        assert all(label for label, _ in labels)
+
+
+def test_several_tables_stand_one_after_the_other():
+    assert list(tables.cost_table("2g", "2a")["table"]) == sorted(
+        row.table for row in paper.rows() if row.table in ("2a", "2g") and row.models
+    )
+
+
+def test_accuracies_are_means_over_seeds_beside_the_paper():
+    found = {"tsn": [result(0, 12.0), result(1, 14.0)], "ct": [result(0, 81.0)], "ct_pw": []}
+    frame = tables.accuracy_table("2g", found)
+    assert list(frame["row"]) == [tables.label(paper.row(f"2g/{name}")) for name in found]
+    assert list(frame["strict"]) == ["13.0 ± 1.4", "81.0", "–"]
+    assert list(frame["order gap, strict"]) == ["7.0 ± 1.4", "75.0", "–"]
+    assert list(frame["strict, within pairs"]) == ["90.0 ± 0.0", "90.0", "–"]
+    assert list(frame["seeds"]) == [2, 1, 0]
+    assert list(frame["top-1 paper (Sth V1)"]) == ["16.9", "47.3", "48.0"]
+    assert list(frame["GFLOPs paper"]) == ["43.0", "36.3", "37.2"]
+
+
+def test_sets_without_tiers_are_judged_by_all_clips():
+    runs = [result(0, 30.0, shuffled=20.0)]
+    del runs[0].metrics["tiers"], runs[0].metrics["shuffled"]["tiers"]
+    assert tables.headline(runs) == "top1" and tables.headline([result(0, 30.0)]) == "tiers.strict"
+    (line,) = tables.accuracy_table("2g", {"ct": runs}).to_dict("records")
+    assert (line["top-1"], line["order gap"]) == ("30.0", "10.0") and "strict" not in line
+
+
+def test_comparisons_are_paired_by_seed():
+    found = {
+        "tsn": [result(1, 12.0), result(0, 10.0), result(2, 14.0), result(9, 99.0)],
+        "ct": [result(0, 11.0), result(1, 14.0), result(2, 17.0)],  # one, two, three points more
+        "ct_pw": [result(2, 20.0)],
+        "ct_pw_se": [],
+    }
+    pairs = [("ct", "tsn"), ("ct_pw", "ct"), ("ct_pw_se", "tsn"), ("ct", "ct")]
+    first, single, none, same = tables.comparison_table("2g", found, pairs).to_dict("records")
+    assert (first["paper"], first["ours"], first["seeds"]) == (30.4, 2.0, 3)
+    # 2 ± 4.3027 / sqrt(3); t = 2 sqrt(3) with two degrees of freedom
+    assert first["95 % interval"] == "-0.5 to 4.5" and first["p"] == pytest.approx(0.074)
+    assert (single["paper"], single["ours"], single["seeds"]) == (0.7, 3.0, 1)
+    assert pd.isna(none["ours"]) and none["seeds"] == 0
+    assert same["ours"] == 0 and pd.isna(same["p"]), "no spread, no test"
+
+
+def test_measure_loads_what_is_recorded_and_runs_the_rest_only_when_asked(place, monkeypatch):
+    (first, *_) = wanted = experiments.experiments("tsn_resnet50", "cpu")
+    results.write(first.key, "cpu", result(first.seed, 10.0).record)
+    ran = []
+
+    def run(e, fresh=False):
+        ran.append((e.model, e.seed, fresh))
+        return result(e.seed, 1.0)
+
+    monkeypatch.setattr(experiments, "run", run)
+    found = tables.measure("2g", "cpu")
+    assert list(found) == [row.row for row in paper.rows() if row.table == "2g"] and ran == []
+    assert [r.key for r in found["tsn"]] == [first.key] and found["ct"] == []
+    tables.measure("2g", "cpu", missing=True)
+    assert ran[: len(wanted)] == [("tsn_resnet50", e.seed, False) for e in wanted]
+    ran.clear()
+    tables.measure("2g", "cpu", fresh=True)
+    assert {fresh for *_, fresh in ran} == {True}
+
+
+def test_differences_behind_the_claims(place):
+    for e, strict in zip(experiments.experiments("tsn_resnet50", "cpu"), (10.0, 12.0, 14.0), strict=True):
+        results.write(e.key, "cpu", result(e.seed, strict).record)
+    ct = experiments.experiments("ct_resnet50", "cpu")[1:]
+    for e in ct:
+        results.write(e.key, "cpu", result(e.seed, 80.0).record)
+    found = tables.differences("cpu")
+    assert set(found) == {
+        pair
+        for claim in claims.claims()
+        if claim.kind == "accuracy" and claim.metric == "top1" and claim.table in tables.TESTABLE["cpu"]
+        for pair in claim.pairs
+    }
+    told = {pair: gaps for pair, gaps in found.items() if gaps}
+    for (a, b), gaps in told.items():
+        models = (paper.row(a).models[0], paper.row(b).models[0])
+        assert models == ("ct_resnet50", "tsn_resnet50") and gaps == [68.0, 66.0]
+    assert told
+
+
+def test_provenance_of_each_number():
+    frame = tables.provenance({"tsn": [result(0, 10.0), result(1, 12.0)], "ct": []})
+    assert len(frame) == 2
+    line = frame.to_dict("records")[1]
+    assert line["seed"] == 1 and line["minutes"] == 1.5 and line["result"] == "data/results/cpu/r1.json"
+    assert {"device", "commit", "finished", "protocol", "scale"} <= set(line)
+
+
+def test_a_shown_table_is_kept_as_csv(place):
+    frame = pd.DataFrame([{"row": "TSN", "p": None, "top-1": 16.9}, {"row": "CT", "p": 0.01, "top-1": 47.3}])
+    shown = tables.show(frame, "table_x")
+    with (place / "csv" / "table_x.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {"row": "TSN", "p": "", "top-1": "16.9"},
+            {"row": "CT", "p": "0.01", "top-1": "47.3"},
+        ]
+    assert list(shown.index) == ["TSN", "CT"] and shown["p"].tolist() == ["–", 0.01]
