@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ctnet import paths
-from ctnet.data.own import write_set
+from ctnet.data.own import replaceable, write_set
 from ctnet.data.video import read_frames, write_video
 from ctnet.errors import DataError, unknown
 
-COLUMNS = ("video", "split", "word", "start_frame", "end_frame", "video_frames")
+NUMBERS = ("label", "start_frame", "end_frame", "video_frames")
+COLUMNS = ("video", "split", "word", *NUMBERS)
 CUTS = "grid-cuts"  # folder of the word clips, beside the sets made of them
 MARGIN = 2  # frames taken before and after a word
 SUBSETS = {"grid16": 16, "grid10": 10, "grid51": 51}  # commands, colours, prepositions, adverbs · digits · all
@@ -29,28 +30,48 @@ def prepare_grid(name: str, source: str | Path, root: str | Path | None = None) 
     table = source / "words.csv"
     if not table.is_file() or not (source / "videos").is_dir():
         raise DataError(f"{source}: not a copy of GRID: needs words.csv ({', '.join(COLUMNS)}) and videos/")
-    with table.open(newline="", encoding="utf-8") as file:
-        words = list(csv.DictReader(file))
-    if missing := [c for c in COLUMNS if words and c not in words[0]]:
-        raise DataError(f"{table}: lacks the columns {', '.join(missing)}")
-    known = list(dict.fromkeys(row["word"] for row in sorted(words, key=lambda row: int(row["label"]))))
+    home = Path(root or paths.data_root())
+    replaceable(home / name, [source])
+    words = read_words(table)
+    known = list(dict.fromkeys(row["word"] for row in sorted(words, key=lambda row: row["label"])))
     wanted = {
         "grid16": [w for w in known if len(w) > 1 and w not in DIGITS],
         "grid10": [w for w in known if w in DIGITS],
         "grid51": known,
     }[name]
-    home = Path(root or paths.data_root())
     rows = {"train": [], "test": []}
     cuts = []
     for row in words:
-        start = max(int(row["start_frame"]) - MARGIN, 0)
-        end = min(int(row["end_frame"]) + MARGIN, int(row["video_frames"]))
+        start = max(row["start_frame"] - MARGIN, 0)
+        end = min(row["end_frame"] + MARGIN, row["video_frames"])
         if row["word"] in wanted:
             cuts.append((source / "videos" / f"{row['video']}.mp4", start, end))
             split = "train" if row["split"] == "train" else "test"
             rows[split].append((Path("..", CUTS, cut_name(*cuts[-1])), wanted.index(row["word"]), 0, end - start))
     cut(cuts, home / CUTS)
     return write_set(home / name, wanted, rows)
+
+
+def read_words(table: Path) -> list[dict]:
+    """The rows of words.csv with whole numbers in NUMBERS; DataError names the column and the line."""
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if missing := [c for c in COLUMNS if c not in (rows.fieldnames or ())]:
+            raise DataError(f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
+        words = []
+        for row in rows:
+            for column in COLUMNS:
+                if not row[column]:
+                    raise DataError(f"{table}: line {rows.line_num}: the column {column} is empty")
+                if column in NUMBERS:
+                    try:
+                        row[column] = int(row[column])
+                    except ValueError:
+                        raise DataError(
+                            f"{table}: line {rows.line_num}: {column} must be a whole number, not '{row[column]}'"
+                        ) from None
+            words.append(row)
+    return words
 
 
 def cut_name(video: Path, start: int, end: int) -> str:

@@ -22,9 +22,10 @@ def write_set(
     """Writes dataset.json and a manifest for each split of `rows` ({split: [(path, label, start, frames)]}).
 
     facts: more entries of dataset.json, such as tiers, reverse, flip. The folder bears its name once it is
-    whole; one that is there is replaced.
+    whole; a set of manifests that is there is replaced, and nothing else ever is: DataError.
     """
     folder = Path(folder)
+    replaceable(folder, {(folder / row[0]).parent for clips in rows.values() for row in clips})
     for split, clips in rows.items():
         if not clips:
             raise DataError(f"{folder}: split '{split}' would be empty; give it at least one clip")
@@ -33,6 +34,7 @@ def write_set(
     content |= {"tiers": None, "reverse": None, "flip": None}
     content["classes_sha256"] = sha256(json.dumps(list(classes)).encode()).hexdigest()
     content["splits"] = {split: len(clips) for split, clips in rows.items()}
+    content["content_sha256"] = content_of(rows)
     try:
         partial.mkdir(parents=True)
         for split, clips in rows.items():
@@ -46,6 +48,27 @@ def write_set(
         shutil.rmtree(partial, ignore_errors=True)
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
     return folder
+
+
+def replaceable(folder: Path, sources: Iterable[Path]) -> None:
+    """DataError where to write a set at `folder` would delete more than manifests, or the videos in `sources`."""
+    if folder.exists():
+        found = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        if "dataset.json" not in found:
+            raise DataError(f"{folder}: there, and no data set (no dataset.json in it); move it or take another name")
+        if more := [name for name in sorted(found) if name != "dataset.json" and not name.endswith(".csv")]:
+            raise DataError(f"{folder}: holds more than manifests ({more[0]}); move it or take another name")
+    places = {Path(os.path.abspath(folder)), folder.resolve()}
+    for source in sources:
+        for place in places:
+            if any(path.is_relative_to(place) for path in (Path(os.path.abspath(source)), source.resolve())):
+                raise DataError(f"{folder}: the videos ({source}) lie in it; take another name or move them")
+
+
+def content_of(rows: dict[str, Sequence[Row]]) -> str:
+    """A hash of what a set holds: of each clip the split, the video's name without folders, label, start, frames."""
+    clips = {split: [(Path(path).name, *map(int, rest)) for path, *rest in rows[split]] for split in rows}
+    return sha256(json.dumps(clips, sort_keys=True).encode()).hexdigest()
 
 
 def select(folder: str | Path, classes: Sequence[str], out: str | Path) -> Path:
@@ -79,11 +102,15 @@ def from_folders(source: str | Path, folder: str | Path, test_share: float = 0.2
     <source>/{train,test}/<class>/<video>.
 
     Without given splits a video's name decides which it falls into, so that it stays there when others are
-    added. Raises DataError, which lists the first videos that cannot be read.
+    added. <source>/val is the test split where there is no <source>/test. Raises DataError, which lists the
+    first videos that cannot be read.
     """
     source = Path(source).absolute()
+    replaceable(Path(folder), [source])
     given = [split for split in ("train", "val", "test") if (source / split).is_dir()]
     homes = {split: source / split for split in given} or {"": source}
+    if "val" in given and "test" not in given:
+        homes["test"] = homes.pop("val")
     classes = sorted({p.name for home in homes.values() for p in _folders(home)})
     if not classes:
         raise DataError(f"{source}: no folders of videos in it; needed: one folder for each class")
@@ -96,9 +123,14 @@ def from_folders(source: str | Path, folder: str | Path, test_share: float = 0.2
         if _is_video(video)
     ]
     counts = dict(zip((v for _, v, _ in found), count_all(v for _, v, _ in found), strict=True))
-    rows: dict[str, list[Row]] = {split: [] for split in given or ("train", "test")}
+    rows: dict[str, list[Row]] = {split: [] for split in (homes if given else ("train", "test"))}
     for split, video, k in found:
         rows[split].append((video, k, 0, counts[video]))
+    if found and not given and not all(rows.values()):
+        raise DataError(
+            f"{source}: by their names all its {len(found)} videos would be in one split, '{found[0][0]}'; "
+            "make folders train/ and test/ in it, with one folder for each class in both"
+        )
     return write_set(folder, classes, rows)
 
 

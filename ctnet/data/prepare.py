@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ctnet import paths
 from ctnet.data import motionpairs
-from ctnet.errors import CtnetError, DataError, unknown
+from ctnet.errors import ConfigError, CtnetError, DataError, unknown
 
 DRAWN = "motionpairs"
 
@@ -79,12 +79,17 @@ def prepare(
 
     motionpairs is drawn as video files, unless it is there; `workers` processes, all cores unless given. Any other set
     is manifests over the videos in `source`, made anew: grid16, grid10, grid51 (`ctnet.data.grid`), and under any
-    other name one folder for each class (`own.from_folders`).
+    other name, which is one word, one folder for each class (`own.from_folders`).
     """
     from ctnet.data import grid, own
 
     if name == DRAWN:
         return draw(scale, root, workers or os.cpu_count() or 1)
+    if not name or Path(name).name != name or name.startswith((".", f"{DRAWN}-")):
+        raise ConfigError(
+            f"data set '{name}': its name must be one word, not a path, and not start with '.' or '{DRAWN}-'; "
+            "where its videos are is --source FOLDER"
+        )
     if source is None:
         known = (DRAWN, *grid.SUBSETS)
         if name not in known and get_close_matches(name, known):

@@ -51,3 +51,30 @@ def test_a_subset_holds_its_words_only_and_a_second_call_cuts_nothing(source, tm
 def test_a_folder_that_is_no_copy_of_grid_is_named(tmp_path):
     with pytest.raises(DataError, match="words.csv"):
         prepare("grid16", source=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        (",label,", ",number,", "line 1 lacks the column label"),
+        ("train,train,1,zero,1,11", "train,train,1,zero,one,11", "line 3: label must be a whole number, not 'one'"),
+        ("val,val,0,bin,0,1,6,20", "val,val,0,bin,0,1,6", "line 4: the column video_frames is empty"),
+        ("val,val,0,bin,0,1,6,20", "val,val,0,bin,0,1.5,6,20", "line 4: start_frame must be a whole number"),
+    ],
+)
+def test_a_broken_table_is_told_with_line_and_column(old, new, told, source, tmp_path):
+    table = source / "words.csv"
+    text = table.read_text()
+    assert old in text
+    table.write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=f"words.csv: {told}"):
+        prepare("grid51", source=source, root=tmp_path / "sets")
+    assert not (tmp_path / "sets").exists()
+
+
+def test_the_copy_is_not_replaced_by_the_set_made_of_it(source, tmp_path):
+    (source / "dataset.json").write_text("{}")
+    source = source.rename(tmp_path / "grid51")
+    with pytest.raises(DataError, match="holds more than manifests"):
+        prepare("grid51", source=source, root=tmp_path)
+    assert len(list((source / "videos").iterdir())) == 2 and not (tmp_path / "grid-cuts").exists()

@@ -5,9 +5,9 @@ import pytest
 
 from ctnet.data.datasets import DataInfo, Manifest, VideoDataset
 from ctnet.data.own import from_folders, write_set
-from ctnet.data.prepare import locate, verify
+from ctnet.data.prepare import locate, prepare, verify
 from ctnet.data.video import write_video
-from ctnet.errors import DataError
+from ctnet.errors import ConfigError, DataError
 
 
 def film(path, frames=10):
@@ -44,8 +44,20 @@ def test_given_splits_are_kept(tmp_path):
             for k in range(n):
                 film(tmp_path / "videos" / split / name / f"{k}.avi")
     folder = from_folders(tmp_path / "videos", tmp_path / "mine")
-    assert DataInfo.read(folder).splits == {"train": 6, "val": 4}
-    assert all("/val/" in path for path, *_ in rows(folder, "val"))
+    assert DataInfo.read(folder).splits == {"train": 6, "test": 4}  # val tests where there is no test
+    assert all("/val/" in path for path, *_ in rows(folder, "test"))
+    film(tmp_path / "videos" / "test" / "a" / "0.avi")
+    folder = from_folders(tmp_path / "videos", tmp_path / "mine")
+    assert DataInfo.read(folder).splits == {"train": 6, "val": 4, "test": 1}
+
+
+def test_videos_that_all_fall_on_one_side_need_given_splits(tmp_path):
+    film(tmp_path / "videos" / "a" / "0.avi")
+    with pytest.raises(
+        DataError, match="its 1 videos would be in one split, '(train|test)'; make folders train/ and test/"
+    ):
+        from_folders(tmp_path / "videos", tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
 
 
 def test_broken_videos_are_listed_and_no_set_is_left(tmp_path):
@@ -65,3 +77,53 @@ def test_an_empty_split_is_refused_and_the_old_set_kept(tmp_path):
     with pytest.raises(DataError, match="split 'test' would be empty"):
         write_set(folder, ["a"], {"train": [(video, 0, 0, 10)], "test": []})
     assert DataInfo.read(folder).tiers == ("one",) and verify(folder) == []
+
+
+def test_videos_are_never_where_the_set_is_put(tmp_path):
+    home = tmp_path / "mine"
+    for split in ("train", "test"):
+        film(home / split / "a" / "0.avi")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match="no dataset.json in it"):
+        from_folders(home, home)
+    (home / "dataset.json").write_text("{}")
+    with pytest.raises(DataError, match="holds more than manifests \\(test\\)"):
+        write_set(home, ["a"], {"train": [(film(tmp_path / "b.avi"), 0, 0, 10)]})
+    (home / "dataset.json").unlink()
+    for source, folder in ((home, tmp_path / "link"), (home / "train", home)):
+        (tmp_path / "link").exists() or (tmp_path / "link").symlink_to(home)
+        with pytest.raises(DataError):
+            from_folders(source, folder)
+    (tmp_path / "link").unlink()
+    (tmp_path / "b.avi").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_set_to_be_is_not_put_around_its_videos(tmp_path):
+    with pytest.raises(DataError, match="the videos .* lie in it"):
+        write_set(tmp_path / "set", ["a"], {"train": [("videos/0.avi", 0, 0, 10)]})
+    with pytest.raises(DataError, match="the videos .* lie in it"):
+        from_folders(tmp_path / "set" / "videos", tmp_path / "set")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["{path}", "a/b", "..", ".hidden", "", "motionpairs-cpu"])
+def test_the_name_of_a_set_is_one_word(name, tmp_path):
+    for split in ("train", "test"):
+        video = film(tmp_path / "videos" / split / "a" / "0.avi")
+    with pytest.raises(ConfigError, match="must be one word"):
+        prepare(name.format(path=tmp_path / "videos"), root=tmp_path / "sets", source=tmp_path / "videos")
+    assert video.exists() and not (tmp_path / "sets").exists()
+
+
+def test_a_set_says_what_it_holds_wherever_its_videos_are(tmp_path):
+    def hashed(place, name="0", label=0, frames=10, split="train"):
+        folder = write_set(
+            tmp_path / "set", ["a", "b"], {split: [(tmp_path / place / f"{name}.avi", label, 0, frames)]}
+        )
+        return DataInfo.read(folder).extra["content_sha256"]
+
+    here = hashed("here")
+    assert len(here) == 64 and hashed("there") == here
+    others = {hashed("here", name="1"), hashed("here", label=1), hashed("here", frames=9), hashed("here", split="test")}
+    assert len(others | {here}) == 5
