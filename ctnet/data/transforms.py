@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB
 STD = (0.229, 0.224, 0.225)
-SCALES = (1.0, 0.875, 0.75, 0.66)
 
 # (x, y) of the 13 training crops in quarters of the free room: corners, edges, centre, and the four quarter
 # points

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from ctnet.data import transforms
 from ctnet.data.motionpairs import CLASSES, FLIP
+from ctnet.recipe import Recipe
 
+SCALES = Recipe().scales
 seeds = st.integers(0, 2**31)
 
 
@@ -63,9 +65,9 @@ def test_views_of_a_video_come_clip_after_clip():
 @given(st.integers(16, 90), st.integers(16, 90), st.integers(8, 64), seeds)
 def test_training_boxes_lie_inside_and_keep_to_the_scales(height, width, size, seed):
     generator = torch.Generator().manual_seed(seed)
-    top, left, h, w = transforms.multi_scale_box(height, width, size, transforms.SCALES, generator)
+    top, left, h, w = transforms.multi_scale_box(height, width, size, SCALES, generator)
     assert 0 <= top <= height - h and 0 <= left <= width - w
-    sides = [int(min(height, width) * s) for s in transforms.SCALES]
+    sides = [int(min(height, width) * s) for s in SCALES]
     rank = [min(range(4), key=lambda i, side=side: abs(sides[i] - side)) for side in (h, w)]
     assert all(abs(sides[i] - side) < 3 for i, side in zip(rank, (h, w), strict=True))
     assert abs(h - w) <= 6 or abs(rank[0] - rank[1]) <= 1
@@ -73,10 +75,10 @@ def test_training_boxes_lie_inside_and_keep_to_the_scales(height, width, size, s
 
 def test_training_boxes_take_all_places_and_shapes():
     generator = torch.Generator().manual_seed(0)
-    boxes = {transforms.multi_scale_box(100, 200, 50, transforms.SCALES, generator) for _ in range(4000)}
+    boxes = {transforms.multi_scale_box(100, 200, 50, SCALES, generator) for _ in range(4000)}
     assert len({(h, w) for _, _, h, w in boxes}) == 10  # 4 scales, at most one step apart
     assert len({(top, left) for top, left, h, w in boxes if (h, w) == (66, 66)}) == 13
-    crop = transforms.multi_scale_crop(ramp(100, 200), 50, transforms.SCALES, generator)
+    crop = transforms.multi_scale_crop(ramp(100, 200), 50, SCALES, generator)
     assert crop.shape == (3, 2, 50, 50) and crop.dtype == torch.uint8
 
 
