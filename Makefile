@@ -31,8 +31,8 @@ $(READY): requirements.lock pyproject.toml Makefile
 	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-data: setup
-	@$(PY) -m ctnet data prepare motionpairs --scale $(strip $(SCALE))
+data: setup # MotionPairs has no paper scale: there the notebooks show the one of cpu
+	@$(PY) -m ctnet data prepare motionpairs --scale $(patsubst paper,cpu,$(strip $(SCALE)))
 
 notebooks: data
 	@$(SNAKEMAKE) notebooks
@@ -51,6 +51,7 @@ lab: setup ## JupyterLab on the notebooks
 	@$(PY) -m jupyter lab --notebook-dir notebooks
 
 bench: setup ## speed, as ratios within one run
+	@$(PY) -m ctnet data prepare motionpairs --scale cpu
 	@$(PY) -m ctnet bench
 
 lock: ## resolve pyproject.toml again; versions already in requirements.lock stay where they can

@@ -21,11 +21,12 @@ NOTEBOOKS = [page.removeprefix("runs/") for page in pages if page.startswith("ru
 
 # Files beside the notebook that change what it shows. Not the whole library: every edit would run everything.
 RESULTS = glob(f"data/results/{SCALE}/*.json") + glob("data/paper/*.csv")
+DATA = glob("ctnet/data/*.py") + glob("ctnet/data/motionpairs/*.py")
 USES = {
-    "start": glob("ctnet/data/*.py"),
-    "data": glob("ctnet/data/*.py"),
-    "ct_module": glob("ctnet/models/*.py"),
-    "cost": glob("ctnet/models/*.py") + glob("ctnet/cost*.py") + glob("data/paper/*.csv"),
+    "start": DATA + RESULTS,
+    "data": DATA,
+    "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
+    "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
 }
 
 
@@ -58,6 +59,7 @@ rule notebook:
         json=lambda w: json.dumps({"scale": SCALE}),
     threads: int(config.get("threads", 1))
     resources:
+        # with `--resources gpu=0` Snakemake makes this 0
         gpu=1 if SCALE in ("gpu", "paper") else 0,
     shell:
         # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed

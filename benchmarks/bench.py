@@ -109,19 +109,26 @@ def report_copies(found: dict[str, int]) -> dict:
     return {"copies": found}
 
 
+def training_set() -> Path:
+    """Folder of the set that `training` reads; DataError with the command that makes it."""
+    from ctnet.data.prepare import locate
+    from ctnet.experiments import SCALES
+
+    return locate(SCALES["cpu"].data, "cpu")
+
+
 def training(options) -> dict:
     """Steps with clips from the loader and steps on one batch in memory, in turns, at the cpu scale."""
     from torch.nn.functional import cross_entropy
 
     from ctnet.data.datasets import VideoDataset
     from ctnet.data.loading import loader
-    from ctnet.data.prepare import locate
     from ctnet.data.transforms import normalize
     from ctnet.experiments import SCALES
 
     scale = SCALES["cpu"]
     p, r = scale.protocol, scale.recipe
-    home = locate(scale.data, "cpu")
+    home = training_set()
     clips = VideoDataset(home, "train", p.frames, p.size, True, sampling=p.sampling, scales=r.scales, flip=r.flip)
     net = create_model("ctnet_resnet50", len(clips.info.classes), p.frames, **dict(scale.overrides)).train()
     optimizer = torch.optim.SGD(net.parameters(), r.lr, r.momentum)
@@ -168,14 +175,16 @@ def main(args: list[str] | None = None) -> int:
         raise ConfigError(f"bench: --rounds must be at least 1, not {options.rounds}")
     if options.threads:
         torch.set_num_threads(options.threads)
+    if "training" in options.only:
+        training_set()  # what is missing is said now, not after the other sections
+    out = options.out or paths.runs_root() / "bench.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
     record = {"provenance": results.provenance()}
     print(f"{record['provenance']['device']}, torch {torch.__version__}, commit {record['provenance']['commit']}")
     for name in options.only:
         with torch.set_grad_enabled(name == "training"):
             record[name] = SECTIONS[name](options)
-    out = options.out or paths.runs_root() / "bench.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(record, indent=1))
+        out.write_text(json.dumps(record, indent=1))  # after each: a run that is cut keeps what it had
     print(out)
     return 0
 
