@@ -135,7 +135,7 @@ def fill(model: nn.Module, state: State, source: str, keys: set[str] | None = No
     """Loads `state` into the given keys of the model (default: all); all of them fit, or WeightsError and no change."""
     target = model.state_dict()
     keys = set(target) if keys is None else keys
-    state = {k: v.view(target[k].shape) if squeezes(v, target.get(k)) else v for k, v in state.items()}
+    state = {k: v.reshape(target[k].shape) if squeezes(v, target.get(k)) else v for k, v in state.items()}
     wrong = {
         "missing": sorted(keys - set(state)),
         "extra": sorted(set(state) - keys),

@@ -176,6 +176,8 @@ def test_released_weights_give_the_released_logits(state, tmp_path):
 
 
 def test_released_weights_into_a_given_network(state, tmp_path):
+    key = "base_model.layer1.1.conv2.conv1_z.0.weight"
+    state = state | {key: state[key].to(memory_format=torch.channels_last_3d)}  # any layout in memory will do
     net = ctnet.create_model("ctnet_resnet50", num_frames=16)
     assert ctnet.load_released(checkpoint(tmp_path / "ct.pth", state), model=net) is net
     assert torch.equal(net.fc.weight, state["new_fc.weight"])
