@@ -159,7 +159,7 @@ def differences(scale: str, metric: str | None = None) -> dict[tuple[str, str], 
 
 
 def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
-    """Which run gave each number: protocol, seed, device, commit, date, minutes, result file."""
+    """Which run gave each number: protocol, minutes, commit, UTC date, file of data/results, device."""
     lines = []
     for name, runs in results.items():
         for r in runs:
@@ -168,13 +168,12 @@ def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
                 {
                     "row": name,
                     "seed": e["seed"],
-                    "scale": e["scale"],
                     "protocol": e["protocol_name"],
                     "minutes": round(r.record["training"]["seconds"] / 60, 1),
-                    "device": p["device"],
                     "commit": p["commit"],
-                    "finished": p["finished"],
-                    "result": f"data/results/{e['scale']}/{r.key}.json",
+                    "finished": p["finished"].removesuffix(" UTC"),
+                    "result": f"{e['scale']}/{r.key}.json",
+                    "device": p["device"],
                 }
             )
     return pd.DataFrame(lines)

@@ -170,7 +170,7 @@ def test_provenance_of_each_number():
     assert len(frame) == 2
     line = frame.to_dict("records")[1]
     assert line["seed"] == 1 and line["minutes"] == 1.5 and line["result"] == "data/results/cpu/r1.json"
-    assert {"device", "commit", "finished", "protocol", "scale"} <= set(line)
+    assert {"device", "commit", "finished", "protocol", "result"} <= set(line)
 
 
 def test_a_shown_table_is_kept_as_csv(place):
