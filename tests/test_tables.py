@@ -169,7 +169,7 @@ def test_provenance_of_each_number():
     frame = tables.provenance({"tsn": [result(0, 10.0), result(1, 12.0)], "ct": []})
     assert len(frame) == 2
     line = frame.to_dict("records")[1]
-    assert line["seed"] == 1 and line["minutes"] == 1.5 and line["result"] == "data/results/cpu/r1.json"
+    assert line["seed"] == 1 and line["minutes"] == 1.5 and line["result"] == "cpu/r1.json"
     assert {"device", "commit", "finished", "protocol", "result"} <= set(line)
 
 
