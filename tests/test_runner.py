@@ -207,7 +207,14 @@ def test_no_kernel_is_left_behind(tmp_path, how):
     if how == "parent":  # the caller (Snakemake, say) is killed without a chance to tell
         relay = "import subprocess, sys; subprocess.run(sys.argv[1:])"
         command = [sys.executable, "-c", relay, *command, "--end-with-parent"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # a shell's background job starts with Ctrl-C ignored, and so does all that it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         assert wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
         kernel = int(pid_file.read_text())
