@@ -184,6 +184,9 @@ def csv_folder() -> Path:
     return Path(os.environ.get("CTNET_TABLES") or paths.ROOT / "book" / "runs" / "csv")
 
 
+pd.set_option("display.max_colwidth", None)  # notes are read to their end
+
+
 def show(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """Keeps the table as <csv folder>/<name>.csv and returns it for display, its first column in front."""
     csv_folder().mkdir(parents=True, exist_ok=True)
