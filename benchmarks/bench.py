@@ -7,6 +7,7 @@ training   clips/s of training at the cpu scale, against the same steps on a bat
 
 import argparse
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -129,10 +130,12 @@ def training(options) -> dict:
     scale = SCALES["cpu"]
     p, r = scale.protocol, scale.recipe
     home = training_set()
+    if not options.threads and device().type == "cpu":  # as `ctnet train` shares the cores out
+        torch.set_num_threads(max((os.cpu_count() or 1) - options.workers, 1))
     clips = VideoDataset(home, "train", p.frames, p.size, True, sampling=p.sampling, scales=r.scales, flip=r.flip)
     net = create_model("ctnet_resnet50", len(clips.info.classes), p.frames, **dict(scale.overrides)).train()
     optimizer = torch.optim.SGD(net.parameters(), r.lr, r.momentum)
-    batches = iter(loader(clips, r.batch_size, drop_last=True))
+    batches = iter(loader(clips, r.batch_size, workers=options.workers, drop_last=True))
     held = next(batches)
     steps = max(1, min(4, (len(clips) // r.batch_size - 1) // (options.rounds + 1)))
 
@@ -164,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int, default=1, help="clips in a call")
     p.add_argument("--frames", type=int, default=8)
     p.add_argument("--size", type=int, default=224)
+    p.add_argument("--workers", type=int, default=1, help="processes that read videos, in `training`")
     p.add_argument("--threads", type=int, help="default: all cores")
     p.add_argument("--out", type=Path, help="default: runs/bench.json")
     return p
