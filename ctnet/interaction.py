@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from ctnet.models.ct_module import FULL, POINT, SPATIAL, TEMPORAL, CTModule, balanced_sizes
-
-PARALLEL = (SPATIAL, TEMPORAL)
+from ctnet.models.resnet import PARALLEL
 
 
 @dataclass(frozen=True)
