@@ -64,7 +64,8 @@ def ensemble(scores: Sequence[Scores]) -> Scores:
 def test_split(folder: str | Path, protocol: Protocol, split: str = "test") -> VideoDataset:
     """The clips of a split as the protocol asks: short side to `size`, centre crop or three crops."""
     p = protocol
-    return VideoDataset(folder, split, p.frames, p.size, False, clips=p.clips, crops=p.crops, sampling=p.sampling)
+    views = {"clips": p.clips, "crops": p.crops, "sampling": p.sampling, "short_side": p.short_side}
+    return VideoDataset(folder, split, p.frames, p.size, False, **views)
 
 
 @torch.inference_mode()
@@ -176,4 +177,4 @@ def read_views(video: str | Path, protocol: Protocol) -> Tensor:
         raise VideoError(f"{video}: no frames in it")
     places = sample(count, protocol.frames, protocol.clips, protocol.sampling)
     clip = read_frames(video, places.flatten().tolist()).permute(3, 0, 1, 2)
-    return transforms.test_views(clip, protocol.clips, protocol.crops, protocol.size)
+    return transforms.test_views(clip, protocol.clips, protocol.crops, protocol.size, protocol.short_side)

@@ -1,9 +1,11 @@
 """An experiment is a value; its hash names its result; `run` loads the result or makes it."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 
 from ctnet import paths, results
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, unknown
@@ -12,11 +14,14 @@ from ctnet.recipe import Recipe
 from ctnet.results import Result
 
 FORMAT = 1  # of the meaning of an experiment's fields; part of every hash
+WEIGHTS = "weights.safetensors"  # in the folder of a run
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """model: a name of the zoo · data: a data set · overrides: fields of the model's config, (key, value) pairs."""
+    """model: a name of the zoo · data: a data set · overrides: fields of the model's config, (key, value) pairs ·
+    init: what the weights start from: `scratch`, `imagenet`, or a data set (the same model trained on that one).
+    """
 
     model: str
     data: str = "motionpairs"
@@ -25,19 +30,33 @@ class Experiment:
     seed: int = 0
     scale: str = "cpu"
     overrides: tuple[tuple[str, object], ...] = ()
+    init: str = "scratch"
 
     def __post_init__(self):
         if self.seed < 0:
             raise ConfigError(f"experiment: the seed must be at least 0, not {self.seed}")
+        if self.init == self.data:
+            raise ConfigError(f"experiment: '{self.data}' is what is trained on; the weights cannot start from it")
 
     @property
     def key(self) -> str:
-        """`ctnet_resnet50-s0-3f2a…`: a name to read, and the hash of every field and of the data's version."""
+        """`ctnet_resnet50-s0-3f2a…`: a name to read, and the hash of every field and of the data's version.
+
+        What is None is left out: a new field that is None by default leaves every older key as it was.
+        """
         from ctnet.data.prepare import version_of
 
-        content = asdict(self) | {"format": FORMAT, "data_version": version_of(self.data, self.scale)}
+        content = asdict(self, dict_factory=given) | {
+            "format": FORMAT,
+            "data_version": version_of(self.data, self.scale),
+        }
         digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
         return f"{self.model}-s{self.seed}-{digest}"
+
+
+def given(pairs: Sequence[tuple[str, object]]) -> dict:
+    """The fields that are not None."""
+    return {name: value for name, value in pairs if value is not None}
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,7 @@ class Scale:
     seeds: tuple[int, ...]
     overrides: tuple[tuple[str, object], ...] = ()
     data: str = "motionpairs"
+    init: str = "scratch"
 
 
 # Small enough for two cores: stem of 16 channels, three stages of two blocks, the second of each a CT-block.
@@ -56,18 +76,18 @@ SMALL = (("width", 16), ("depths", (2, 2, 2)))
 SCALES = {
     "smoke": Scale(Recipe(epochs=1, batch_size=44, warmup=0, scales=(1.0,)), Protocol(size=32), (0,), SMALL),
     "cpu": Scale(
-        Recipe(epochs=12, batch_size=16, lr=0.3, warmup=1, dropout=0.0, scales=(1.0,), fc_lr=(1.0, 2.0)),
+        Recipe(epochs=16, batch_size=16, lr=0.3, warmup=1, dropout=0.0, scales=(1.0,), fc_lr=(1.0, 2.0)),
         Protocol(size=32),
         (0, 1, 2),
         SMALL,
     ),
     "gpu": Scale(Recipe(epochs=30, lr=0.04, warmup=3, precision="bf16-mixed"), Protocol(size=112), (0, 1, 2)),
-    "paper": Scale(Recipe(), Protocol(), (0,), data="something_v1"),
+    "paper": Scale(Recipe(), Protocol(), (0,), data="something_v1", init="imagenet"),
 }
 
 
 def experiments(
-    model: str, scale: str, data: str | None = None, seeds: Sequence[int] | None = None
+    model: str, scale: str, data: str | None = None, seeds: Sequence[int] | None = None, init: str | None = None
 ) -> list[Experiment]:
     """The experiments of one table row, one for each seed of the scale. ConfigError for an unknown model or scale."""
     from ctnet.models.zoo import ZOO
@@ -77,8 +97,8 @@ def experiments(
     if model not in ZOO:
         raise unknown("model", model, ZOO)
     s = SCALES[scale]
-    data = data or s.data
-    return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides) for seed in seeds or s.seeds]
+    data, init = data or s.data, init or s.init
+    return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
 
 
 def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True) -> Result:
@@ -89,26 +109,45 @@ def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress:
     the result is recorded. One process on one device: several experiments share a box, not one experiment several GPUs.
     TrainingError where the runs' folder cannot be written, ResultError where the record is of other data.
     """
-    from filelock import FileLock
-
     from ctnet.data.prepare import locate
 
     key = experiment.key
     if not fresh and (found := results.read(key, experiment.scale)):
         return of_this_data(found, experiment)
     locate(experiment.data, experiment.scale)  # DataError before anything is made
-    folder = paths.runs_root() / experiment.scale / key
+    with alone(experiment) as folder:
+        if not fresh and (found := results.read(key, experiment.scale)):
+            return found
+        if fresh:
+            (folder / "last.ckpt").unlink(missing_ok=True)
+        record = carry_out(experiment, folder, workers, progress)
+        result = results.write(key, experiment.scale, record, replace=fresh)
+        (folder / "last.ckpt").unlink(missing_ok=True)
+        return result
+
+
+def trained(experiment: Experiment, workers: int = 0, progress: bool = True) -> Path:
+    """The experiment's weights file: a record may be shipped without it, then it is trained here, the record kept."""
+    with alone(experiment) as folder:
+        path = folder / WEIGHTS
+        if not path.exists():
+            record = carry_out(experiment, folder, workers, progress)
+            if not results.read(experiment.key, experiment.scale):
+                results.write(experiment.key, experiment.scale, record)
+            (folder / "last.ckpt").unlink(missing_ok=True)
+        return path
+
+
+@contextmanager
+def alone(experiment: Experiment) -> Iterator[Path]:
+    """The experiment's folder, while no other process works in it."""
+    from filelock import FileLock
+
+    folder = paths.runs_root() / experiment.scale / experiment.key
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
-            if not fresh and (found := results.read(key, experiment.scale)):
-                return found
-            if fresh:
-                (folder / "last.ckpt").unlink(missing_ok=True)
-            record = carry_out(experiment, folder, workers, progress)
-            result = results.write(key, experiment.scale, record, replace=fresh)
-            (folder / "last.ckpt").unlink(missing_ok=True)
-            return result
+            yield folder
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
 
@@ -158,18 +197,23 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     made = results.provenance()  # the code that runs is the code of now, whatever is committed meanwhile
     home = locate(e.data, e.scale)
     held_out = test_split(home, p)  # what is wrong with it is known before hours of training
+    size, sampling = r.size or p.size, r.sampling or p.sampling
     clips = VideoDataset(
-        home, "train", p.frames, p.size, True, sampling=p.sampling, seed=e.seed, scales=r.scales, flip=r.flip
+        home, "train", p.frames, size, True, sampling=sampling, seed=e.seed, scales=r.scales, flip=r.flip
     )
     torch.manual_seed(e.seed)
     network = create_model(
         e.model, num_classes=len(clips.info.classes), num_frames=p.frames, dropout=r.dropout, **dict(e.overrides)
     )
+    if e.init == "imagenet":
+        weights.load_imagenet(network)
+    elif e.init != "scratch":
+        weights.transfer(network, trained(replace(e, data=e.init, init="scratch"), workers, progress))
     training = train(network, clips, r, folder, e.seed, workers, devices=1, progress=progress)
     info = held_out.info
     scores = score(network, held_out, p, workers=workers)
     scores.save(folder / "scores.npz")
-    weights.save(network, folder / "weights.safetensors", classes=info.classes, protocol=asdict(p))
+    weights.save(network, folder / WEIGHTS, classes=info.classes, protocol=asdict(p))
     found = metrics(scores, info)
     found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers), info)
     return {

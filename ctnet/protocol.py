@@ -13,7 +13,8 @@ class Protocol:
 
     frames: per clip (T) · crops: spatial crops per clip · clips: temporal clips per video · size: side of the
     square input in pixels · sampling: `sparse` (TSN segments), `dense` (64-frame window) or `uniform` (offsets
-    over the whole video, what the authors' release calls dense).
+    over the whole video, what the authors' release calls dense) · short_side: of the frames that `size` is cropped
+    from, in pixels (None: size).
     """
 
     frames: int = 8
@@ -21,6 +22,7 @@ class Protocol:
     clips: int = 1
     size: int = 256
     sampling: str = "sparse"
+    short_side: int | None = None
 
     def __post_init__(self):
         if self.crops not in (1, 3):
@@ -30,10 +32,17 @@ class Protocol:
         if self.sampling not in SAMPLINGS:
             raise ConfigError(f"protocol: sampling must be one of {', '.join(SAMPLINGS)}, not '{self.sampling}'")
 
+        if self.short_side is not None and self.short_side < self.size:
+            raise ConfigError(
+                f"protocol: a crop of {self.size} does not fit in a short side of {self.short_side} pixels"
+            )
+
     @property
     def views(self) -> int:
         """Forward passes per video; the cost of a video is views times the cost of a clip."""
         return self.crops * self.clips
 
     def __str__(self) -> str:
-        return f"{self.frames}x{self.crops}x{self.clips}@{self.size}"
+        """`8x3x2@256`; `8x1x1@224/256` is 224 cropped from a short side of 256."""
+        of = f"/{self.short_side}" if self.short_side else ""
+        return f"{self.frames}x{self.crops}x{self.clips}@{self.size}{of}"

@@ -11,7 +11,9 @@ class Recipe:
     lr is for 64 clips a step and is scaled with the batch · warmup: epochs of linear warm-up, then a cosine to 0 ·
     clip_norm: total norm of the gradient · fc_lr: factors of the last layer's weight and bias, as in the authors'
     release (the paper is silent) · scales: sides of the random crops relative to the short side · flip: mirror half of
-    the clips, with the set's label map · max_skipped: share of unreadable videos at which training stops.
+    the clips, with the set's label map · max_skipped: share of unreadable videos at which training stops · size,
+    sampling: of the training clips, where they differ from the test protocol's (Table 2h; Kinetics) · sync_bn: batch
+    statistics over all processes, not of each as in the release.
     """
 
     epochs: int = 45
@@ -27,6 +29,9 @@ class Recipe:
     flip: bool = False
     precision: str = "32-true"
     max_skipped: float = 0.05
+    size: int | None = None
+    sampling: str | None = None
+    sync_bn: bool = False
 
     def lr_factor(self, epoch: int) -> float:
         """Of the base rate in this epoch, counted from 0: (e+1)/warmup, then 0.5 (1 + cos)."""

@@ -267,6 +267,7 @@ def train(
         accelerator=accelerator,
         devices=devices,
         precision=recipe.precision,
+        sync_batchnorm=recipe.sync_bn,
         gradient_clip_val=recipe.clip_norm,
         plugins=[AtomicCheckpointIO()],
         callbacks=[history, rates, keep, *([Progress(rates)] if progress else [])],

@@ -112,8 +112,7 @@ def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvisio
     state = {k: v for k, v in state.items() if not k.startswith(gone)}
     if "inception" in name:
         state = to_imagenet_normalisation(state)
-    own = {k for k in model.state_dict() if not (k.startswith("fc.") or ".ct." in k)}
-    return fill(model, state, source, own)
+    return fill(model, state, source, {k for k in body(model) if ".ct." not in k})
 
 
 def to_imagenet_normalisation(state: State) -> State:
@@ -177,23 +176,42 @@ def save(model: FrameNetwork, path: str | Path, **facts):
         raise WeightsError(f"{path}: cannot be written ({error})") from error
 
 
+def transfer(model: FrameNetwork, path: str | Path) -> FrameNetwork:
+    """All but the last layer of a file of `save` -> `model`, of the same name, whatever the number of classes.
+
+    Raises WeightsError where they do not fit; then `model` is as it was.
+    """
+    state, _ = read(path)
+    return fill(model, {k: v for k, v in state.items() if not k.startswith("fc.")}, str(path), body(model))
+
+
+def body(model: FrameNetwork) -> set[str]:
+    """The keys of all but the last layer."""
+    return {k for k in model.state_dict() if not k.startswith("fc.")}
+
+
+def read(path: str | Path) -> tuple[State, dict]:
+    """Tensors and facts of a safetensors file; WeightsError where it is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {}).get("ctnet", "{}"))
+            return {k: file.get_tensor(k) for k in file.keys()}, facts  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+
+
 def load(path: str | Path) -> FrameNetwork:
     """A network from a file of `save`, in eval mode; `.classes` and `.protocol` are set if the file names them.
 
     Raises WeightsError where the file is none of `save` or holds another network than it says.
     """
-    from safetensors import SafetensorError, safe_open
-
     from ctnet.protocol import Protocol
 
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get("ctnet", "{}"))
-            state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    state, facts = read(path)
     if not isinstance(facts, dict) or facts.get("model") not in list(ZOO):
         raise WeightsError(f"{path}: does not say which network of ctnet it holds")
     if not isinstance(facts.get("config"), dict):
@@ -215,4 +233,3 @@ def load(path: str | Path) -> FrameNetwork:
 def freeze(value):
     """JSON's lists back into the tuples of a config."""
     return tuple(map(freeze, value)) if isinstance(value, list) else value
-
