@@ -6,7 +6,7 @@ nothing either, even with its place in time known: every process there is statio
 phase.
 """
 
-from ctnet.data.motionpairs.classes import CLASSES, FLIP, PAIRS, REVERSE, TIERS, flip_map, reverse_map
+from ctnet.data.motionpairs.classes import CLASSES, FLIP, PAIRS, REVERSE, TIERS, reverse_map
 from ctnet.data.motionpairs.clips import SPLITS, VERSION, clip, pair, texture_seed
 from ctnet.data.motionpairs.stage import Difficulty
 
@@ -20,7 +20,6 @@ __all__ = [
     "VERSION",
     "Difficulty",
     "clip",
-    "flip_map",
     "pair",
     "reverse_map",
     "texture_seed",

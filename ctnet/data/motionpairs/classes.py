@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from ctnet.data.mirror import mirror_map
+
 # (class, its time reversal); the scene of a pair draws the first, the second is the clip played backwards
 PAIRS = {
     "strict": (
@@ -36,10 +38,9 @@ APPEARANCE = ("star", "cross", "ring", "checkerboard", "stripes", "bricks")
 CLASSES = tuple(name for pairs in PAIRS.values() for pair in pairs for name in pair) + APPEARANCE
 TIERS = tuple(tier for tier, pairs in PAIRS.items() for _ in pairs for _ in (0, 1)) + ("appearance",) * len(APPEARANCE)
 
-MIRROR = (("left", "right"), ("clockwise", "counterclockwise"))
 OPPOSITES = (
-    *MIRROR,
-    *(("up", "down"), ("in", "out"), ("forward", "back"), ("leads", "lags"), ("towards", "away from")),
+    *(("left", "right"), ("clockwise", "counterclockwise"), ("up", "down"), ("in", "out")),
+    *(("forward", "back"), ("leads", "lags"), ("towards", "away from")),
     *(("closer", "apart"), ("cover", "uncover"), ("put", "take"), ("fold", "unfold"), ("open", "close")),
     *(("fall", "rise"), ("faster", "slower"), ("speed", "slow"), ("red then blue", "blue then red")),
 )
@@ -52,21 +53,11 @@ def swap(name: str, pairs: Sequence[tuple[str, str]]) -> str:
     return re.sub(rf"\b({words})\b", lambda m: other[m[0]], name)
 
 
-def label_map(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[int | None, ...]:
-    """The label of each class's swapped name: its own where nothing swaps, None where no class has it."""
-    place = {name: label for label, name in enumerate(names)}
-    return tuple(place.get(swap(name, pairs)) for name in names)
-
-
-def flip_map(names: Sequence[str]) -> tuple[int | None, ...]:
-    """Labels seen in a mirror (left and right, clockwise and counterclockwise exchanged)."""
-    return label_map(names, MIRROR)
-
-
 def reverse_map(names: Sequence[str]) -> tuple[int | None, ...]:
-    """Labels seen backwards in time (each word exchanged with its opposite)."""
-    return label_map(names, OPPOSITES)
+    """Labels seen backwards in time (each word exchanged with its opposite): None where no class has that name."""
+    place = {name: label for label, name in enumerate(names)}
+    return tuple(place.get(swap(name, OPPOSITES)) for name in names)
 
 
-FLIP = flip_map(CLASSES)
+FLIP = mirror_map(CLASSES)
 REVERSE = reverse_map(CLASSES)
