@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("model")
     c.add_argument("--scale", default="cpu")
     c.add_argument("--data", help="default: motionpairs; at the paper scale something_v1")
+    c.add_argument("--init", help="scratch, imagenet, or a data set to take weights from (default: the scale's)")
     c.add_argument("--seeds", type=whole, nargs="+")
     c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
     c.add_argument("--threads", type=whole, help="threads of PyTorch")
@@ -156,7 +157,7 @@ def train(options):
     workers = min(cores - 1, 8) if options.workers is None else options.workers
     if options.threads or not torch.cuda.is_available():
         torch.set_num_threads(options.threads or max(cores - workers, 1))
-    for e in experiments(options.model, options.scale, options.data, options.seeds):
+    for e in experiments(options.model, options.scale, options.data, options.seeds, options.init):
         result = run(e, options.fresh, workers)
         print(json.dumps({"result": result.key, **result.metrics}))
 
@@ -207,7 +208,7 @@ def run(options):
     except ValueError as error:
         raise ConfigError(f"--params is not JSON: {error}") from error
     if not isinstance(params, dict):
-        raise ConfigError(f"--params must be a JSON object, such as '{{\"scale\": \"smoke\"}}', not {options.params}")
+        raise ConfigError(f'--params must be a JSON object, such as \'{{"scale": "smoke"}}\', not {options.params}')
     out = options.out or paths.ROOT / "book" / "runs" / options.notebook.name
     run(options.notebook, out, params)
     print(out)

@@ -223,6 +223,7 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
             "version": info.version,
             "splits": info.splits,
             "content": info.extra.get("content_sha256"),
+            "classes": list(info.classes),
         },
         "metrics": found,
         "training": training,

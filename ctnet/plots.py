@@ -63,8 +63,7 @@ def tiers(table: str, results: dict[str, list[Result]]):
     ]
     figure, axis = plt.subplots(figsize=(9, 3.6))
     if not lines:
-        axis.text(0.5, 0.5, "not yet measured at this scale", ha="center", transform=axis.transAxes)
-        return figure
+        return not_measured(axis)
     frame = pd.DataFrame(lines)
     order = [t for t in (*TIERS, "all") if t in set(frame.tier)]
     keys = {"x": "tier", "y": "accuracy", "hue": "row", "order": order, "ax": axis}
@@ -74,6 +73,50 @@ def tiers(table: str, results: dict[str, list[Result]]):
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), title="", fontsize=8)
     figure.tight_layout()
     return figure
+
+
+def in_order_and_shuffled(results: dict[str, list[Result]]):
+    """Top-1 of each network on test clips as they are and with their frames shuffled; a point for each seed."""
+    lines = [
+        {"network": model, "frames": frames, "top-1": r.metric(metric)}
+        for model, runs in results.items()
+        for r in runs
+        for frames, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"))
+    ]
+    figure, axis = plt.subplots(figsize=(9, 3.2))
+    if not lines:
+        return not_measured(axis)
+    keys = {"data": pd.DataFrame(lines), "x": "network", "y": "top-1", "hue": "frames", "ax": axis}
+    sns.barplot(**keys, errorbar=None, alpha=0.75)
+    sns.stripplot(**keys, dodge=True, legend=False, size=4, edgecolor="black", linewidth=0.5)
+    axis.set(xlabel="", ylabel="top-1 (%)", ylim=(0, 100))
+    sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), title="")
+    figure.tight_layout()
+    return figure
+
+
+def confusion(runs: Sequence[Result]):
+    """Which class (line) is taken for which (column): shares of a line in per cent, summed over seeds."""
+    figure, axis = plt.subplots(figsize=(8, 6.4))
+    if not runs:
+        return not_measured(axis)
+    names = runs[0].record["data"]["classes"]
+    counts = np.zeros((len(names), len(names)))
+    for r in runs:
+        np.add.at(counts, (r.record["labels"], r.record["predictions"]), 1)
+    shares = 100 * counts / counts.sum(1, keepdims=True).clip(min=1)
+    axes = {"xticklabels": names, "yticklabels": names}
+    sns.heatmap(shares, ax=axis, cmap="Blues", annot=len(names) <= 16, fmt=".0f", annot_kws={"size": 7}, **axes)
+    axis.set(xlabel="taken for", ylabel="is")
+    axis.tick_params(labelsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def not_measured(axis):
+    """Its figure, which says that there is nothing to show."""
+    axis.text(0.5, 0.5, "not yet measured at this scale", ha="center", transform=axis.transAxes)
+    return axis.figure
 
 
 def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red lags blue")):

@@ -113,29 +113,51 @@ def comparison_table(
     lines = []
     for a, b in pairs:
         first, second = (paper.row(f"{table}/{name}") for name in (a, b))
-        ours, base = (by_seed(results[name], metric or headline(results[name])) for name in (a, b))
-        gaps = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
         line = {"row": label(first), "minus": label(second)}
         line["paper"] = round(first.paper["top1"] - second.paper["top1"], 1)
-        line["ours"] = round(gaps.mean(), 1) if len(gaps) else None
-        if test := claims.paired_test(gaps):  # the test that decides the claims
-            low, high = test.confidence_interval(0.95)
-            line["95 % interval"] = f"{low:.1f} to {high:.1f}"
-            line["p"] = round(float(test.pvalue), 3)
-        lines.append(line | {"seeds": len(gaps)})
+        lines.append(line | paired(results[a], results[b], metric or headline(results[a])))
     return pd.DataFrame(lines)
 
 
-def data_table(data: str, models: Sequence[str], scale: str) -> pd.DataFrame:
-    """Recorded accuracies of some networks on a data set without tiers: in order, shuffled, and the gap."""
-    lines = []
+def paired(ours: Sequence[Result], base: Sequence[Result], metric: str) -> dict:
+    """The cells of one comparison: mean difference over the seeds that both have, its interval, p of a t-test."""
+    ours, base = by_seed(ours, metric), by_seed(base, metric)
+    gaps = np.array([ours[s] - base[s] for s in sorted(ours.keys() & base.keys())])
+    line = {"ours": round(gaps.mean(), 1) if len(gaps) else None}
+    if test := claims.paired_test(gaps):  # the test that decides the claims
+        low, high = test.confidence_interval(0.95)
+        line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": round(float(test.pvalue), 3)}
+    return line | {"seeds": len(gaps)}
+
+
+def measure_on(
+    data: str, models: Sequence[str], scale: str, fresh: bool = False, missing: bool = False, init: str | None = None
+) -> dict[str, list[Result]]:
+    """Network -> its results on a data set, one for each seed; `fresh` and `missing` as in `measure`."""
+    found = {}
     for model in models:
-        runs = experiments.recorded(experiments.experiments(model, scale, data))
+        wanted = experiments.experiments(model, scale, data, init=init)
+        run = fresh or missing
+        found[model] = [experiments.run(e, fresh) for e in wanted] if run else experiments.recorded(wanted)
+    return found
+
+
+def data_table(results: dict[str, list[Result]]) -> pd.DataFrame:
+    """Accuracies of networks on a data set without tiers: in order, shuffled, and the gap; mean ± sd over seeds."""
+    lines = []
+    for model, runs in results.items():
         line = {"network": model}
         for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
             line[column] = mean_sd([r.metric(metric) for r in runs])
         lines.append(line | {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"})
     return pd.DataFrame(lines)
+
+
+def differences_on(results: dict[str, list[Result]], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Top-1 of one network minus another's, paired by seed, in points."""
+    return pd.DataFrame(
+        {"network": a, "minus": b} | paired(results[a], results[b], headline(results[a])) for a, b in pairs
+    )
 
 
 def by_seed(runs: Sequence[Result], metric: str) -> dict[int, float]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from ctnet import claims, experiments, paper, results, tables
+from ctnet import claims, experiments, paper, plots, results, tables
 from ctnet.results import Result
 
 
@@ -182,3 +182,37 @@ def test_a_shown_table_is_kept_as_csv(place):
             {"row": "CT", "p": "0.01", "top-1": "47.3"},
         ]
     assert list(shown.index) == ["TSN", "CT"] and shown["p"].tolist() == ["–", 0.01]
+
+
+def on_data(seed, top1, shuffled):
+    made = result(seed, 0.0)
+    made.record["metrics"] = {"clips": 4, "top1": top1, "shuffled": {"top1": shuffled}}
+    made.record.update({"data": {"classes": ["bin", "red"]}, "labels": [0, 0, 1, 1], "predictions": [0, 1, 1, 1]})
+    return made
+
+
+def test_networks_on_a_set_without_tiers(place):
+    runs = {"a": [on_data(0, 80.0, 30.0), on_data(1, 90.0, 20.0)], "b": [on_data(1, 70.0, 70.0)], "c": []}
+    shown = tables.data_table(runs).set_index("network")
+    assert shown.loc["a"].tolist() == ["85.0 ± 7.1", "25.0 ± 7.1", "60.0 ± 14.1", 2, 4]
+    assert shown.loc["b", "order gap"] == "0.0" and shown.loc["c"].tolist() == ["–", "–", "–", 0, "–"]
+    gaps = tables.differences_on(runs, [("a", "b"), ("a", "c")])
+    assert gaps["ours"][0] == 20.0 and gaps["seeds"].tolist() == [1, 0] and pd.isna(gaps["ours"][1])
+
+
+def test_only_what_is_recorded_is_measured_unless_asked(place, monkeypatch):
+    run = []
+    monkeypatch.setattr(experiments, "run", lambda e, fresh: run.append((e, fresh)) or result(e.seed, 1.0))
+    assert tables.measure_on("grid16", ["tsn_resnet50"], "cpu") == {"tsn_resnet50": []} and not run
+    found = tables.measure_on("grid16", ["tsn_resnet50"], "cpu", missing=True, init="motionpairs")
+    assert len(found["tsn_resnet50"]) == 3
+    assert {(e.data, e.init, fresh) for e, fresh in run} == {("grid16", "motionpairs", False)}
+
+
+def test_the_confusion_of_two_words(place):
+    figure = plots.confusion([on_data(0, 0, 0), on_data(1, 0, 0)])
+    shares = figure.axes[0].collections[0].get_array().reshape(2, 2)
+    assert shares.tolist() == [[50, 50], [0, 100]]
+    assert plots.confusion([]).axes[0].texts[0].get_text().startswith("not yet measured")
+    figure = plots.in_order_and_shuffled({"a": [on_data(0, 80.0, 30.0)]})
+    assert sorted(p.get_height() for p in figure.axes[0].patches if p.get_height()) == [30.0, 80.0]

@@ -1,0 +1,92 @@
+"""What a linear classifier reads off the pixels of a set: the floor under the networks' accuracies.
+
+`python -m ctnet.probes grid16 --scale cpu` keeps the figures in data/results/<scale>/probes-grid16.csv.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ctnet import paths
+from ctnet.data.prepare import locate
+from ctnet.experiments import SCALES
+from ctnet.protocol import Protocol
+
+# (N, C, T, H, W) -> (N, D)
+SEEN: dict[str, Callable[[Tensor], Tensor]] = {
+    "middle frame": lambda clips: clips[:, :, clips.shape[2] // 2].flatten(1),
+    "mean of the frames": lambda clips: clips.mean(2).flatten(1),
+    "frames in order": lambda clips: clips.flatten(1),
+}
+
+
+PENALTIES = (0.001, 0.01, 0.1, 1.0)
+
+
+def ridge(train: Tensor, labels: Tensor, test: Tensor, penalty: float) -> Tensor:
+    """Classes of the test rows by a ridge regression on one-hot labels, in its dual form; features standardised."""
+    train, test = train.double(), test.double()
+    mean, std = train.mean(0), train.std(0) + 1e-6
+    train, test = (train - mean) / std, (test - mean) / std
+    kernel = train @ train.T / train.shape[1]
+    kernel.diagonal().add_(penalty)
+    onehot = torch.nn.functional.one_hot(labels).double()
+    onehot -= onehot.mean(0)
+    return (test @ (train.T @ torch.linalg.solve(kernel, onehot))).argmax(1)
+
+
+def choose(train: Tensor, labels: Tensor) -> float:
+    """The penalty that is best on the last fifth of the training clips, fitted on the others."""
+    cut = len(train) * 4 // 5
+    right = {p: (ridge(train[:cut], labels[:cut], train[cut:], p) == labels[cut:]).sum() for p in PENALTIES}
+    return max(right, key=right.get)
+
+
+def clips_of(folder: Path, split: str, protocol: Protocol) -> tuple[Tensor, Tensor]:
+    """(clips (N, C, T, H, W) in [0, 1], labels (N,)) of a split, the frames and crop that a network is tested on."""
+    from ctnet.evaluation import test_split
+
+    dataset = test_split(folder, protocol, split)
+    clips = torch.stack([dataset[i][0][0] for i in range(len(dataset))])
+    return clips.float() / 255, torch.from_numpy(dataset.manifest.labels)
+
+
+def table(data: str, scale: str) -> pd.DataFrame:
+    """Accuracy in per cent of each probe on the test split, at the scale's protocol."""
+    folder, protocol = locate(data, scale), SCALES[scale].protocol
+    (train, labels), (test, truth) = (clips_of(folder, split, protocol) for split in ("train", "test"))
+    lines = []
+    for name, see in SEEN.items():
+        features = see(train)
+        right = ridge(features, labels, see(test), choose(features, labels)) == truth
+        lines.append({"a linear classifier on": name, "top-1": round(100 * right.double().mean().item(), 1)})
+    return pd.DataFrame(lines).assign(protocol=str(protocol), clips=len(truth))
+
+
+def path_of(data: str, scale: str) -> Path:
+    return paths.results_root() / scale / f"probes-{data}.csv"
+
+
+def recorded(data: str, scale: str) -> pd.DataFrame:
+    """The kept figures; without rows where there are none."""
+    path = path_of(data, scale)
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["a linear classifier on", "top-1"])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m ctnet.probes", description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--scale", default="cpu", choices=SCALES)
+    options = parser.parse_args()
+    frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False)
+    print(frame.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
