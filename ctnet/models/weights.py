@@ -90,29 +90,45 @@ def backbone(model: FrameNetwork) -> str:
 def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvision") -> FrameNetwork:
     """A 2-D ImageNet backbone of torchvision -> the parts of `model` that have the same names.
 
-    weights: a state dict, a file, or "torchvision" to fetch them. The last layer and InceptionV3's auxiliary head are
-    left out, CT-Modules and the last layer of `model` keep their fresh weights. Raises WeightsError.
+    weights: a state dict, a file, or "torchvision" for its own (`fetch`). The last layer and InceptionV3's auxiliary
+    head are left out, CT-Modules and the last layer of `model` keep their fresh weights. Raises WeightsError.
     """
     name = backbone(model)
-    source = f"ImageNet weights of {name}"
-    if weights == "torchvision":
-        from torchvision.models import get_model_weights
-
-        try:
-            state = get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
-        except (OSError, RuntimeError) as error:  # RuntimeError: what came has another hash
-            raise WeightsError(f"{source} could not be fetched ({error}); give a file that holds them") from error
-    elif isinstance(weights, dict):
-        state = weights
+    if isinstance(weights, dict):
+        state, source = weights, f"ImageNet weights of {name}"
     else:
-        state, source = read_state(weights), str(weights)
+        source = fetch(name) if weights == "torchvision" else weights
+        state = read_state(source)
     state = {k: v for k, v in state.items() if not k.startswith(("fc.", "AuxLogits."))}
     replaced = [f"{n}." for n, m in model.named_modules() if getattr(m, "ct", None) is not None]
     gone = tuple(f"{r}{layer}." for r in replaced for layer in ("conv2", "bn2", "conv", "bn"))
     state = {k: v for k, v in state.items() if not k.startswith(gone)}
     if "inception" in name:
         state = to_imagenet_normalisation(state)
-    return fill(model, state, source, {k for k in body(model) if ".ct." not in k})
+    return fill(model, state, str(source), {k for k in body(model) if ".ct." not in k})
+
+
+def fetch(name: str) -> Path:
+    """torchvision's file of an ImageNet backbone: where torch.hub keeps it, or fetched to there and its hash checked.
+
+    The weights are IMAGENET1K_V1, the only ones when the paper was written; the default of the ResNets is by now
+    IMAGENET1K_V2, of a longer recipe. A file that lies there is read as it is, so a machine
+    without a network is served by a copy. Raises WeightsError with the address and the place.
+    """
+    from torchvision.models import get_model_weights
+
+    url = get_model_weights(name).IMAGENET1K_V1.url
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
+        except (OSError, RuntimeError) as error:  # RuntimeError: what came has another hash
+            raise WeightsError(
+                f"ImageNet weights of {name} could not be fetched ({error}): "
+                f"put {url} at {path}, or give a file that holds them"
+            ) from error
+    return path
 
 
 def to_imagenet_normalisation(state: State) -> State:

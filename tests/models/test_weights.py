@@ -1,367 +1,17 @@
-"""Foreign weights: the authors' checkpoint and torchvision's ImageNet backbones, all of them or nothing."""
+"""Our own files: what is saved is loaded as it was; another network takes all but the last layer."""
 
 import json
-import pickle
-from dataclasses import replace
-from functools import cache
+from dataclasses import asdict, replace
 
 import pytest
 import torch
-import torchvision
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 import ctnet
 from ctnet.errors import WeightsError
 from ctnet.models import weights
 from ctnet.models.resnet import CTConfig, ResNetConfig
-
-SIZES = {1: (8, 8), 2: (16, 8), 3: (16, 16), 4: (32, 16)}  # layer -> (C1, C2)
-CT_BLOCKS = ((1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (3, 5), (4, 1))
-KERNELS = {"s": (1, 3, 3), "t": (3, 1, 1), "c": (1, 1, 1)}
-
-
-def released_state(num_classes: int = 174) -> dict[str, Tensor]:
-    """Random weights under the names and in the shapes of the authors' network, without `module.`."""
-    torch.manual_seed(0)
-    state = {}
-
-    def conv(name, c_out, c_in, *kernel):
-        fan_in = c_in * torch.Size(kernel).numel()
-        state[f"{name}.weight"] = torch.randn(c_out, c_in, *kernel) * (2 / fan_in) ** 0.5
-
-    def norm(name, c):
-        state[f"{name}.weight"], state[f"{name}.bias"] = torch.rand(c) * 0.5 + 0.4, torch.randn(c) * 0.1
-        state[f"{name}.running_mean"] = torch.randn(c) * 0.1
-        state[f"{name}.running_var"] = torch.rand(c) + 0.5
-        state[f"{name}.num_batches_tracked"] = torch.tensor(7)
-
-    def ct(name, c, sizes):
-        for axis, op, other, size in (("x", 1, "z", sizes[0]), ("y", 2, "z", sizes[1])):
-            for suffix, kernel in ((axis, KERNELS["s"]), (other, KERNELS["t"])):
-                conv(f"{name}.conv{op}_{suffix}.0", c, size, *kernel)
-                norm(f"{name}.conv{op}_{suffix}.1", c)
-            for kind, kernel in KERNELS.items():
-                conv(f"{name}.{kind}{axis}_attention.fc1.0", c // 4, size, *kernel)
-                norm(f"{name}.{kind}{axis}_attention.fc1.1", c // 4)
-                conv(f"{name}.{kind}{axis}_attention.fc2.0", c, size // 4, *kernel)
-        conv(f"{name}.fusion.0", c, c, 1, 1, 1)
-        norm(f"{name}.fusion.1", c)
-
-    conv("base_model.conv1", 64, 3, 7, 7)
-    norm("base_model.bn1", 64)
-    c_in = 64
-    for layer, depth in enumerate((3, 4, 6, 3), 1):
-        c = 32 * 2**layer
-        for i in range(depth):
-            name = f"base_model.layer{layer}.{i}"
-            if (layer, i) in CT_BLOCKS:
-                conv(f"{name}.conv1.0", c, c_in, 1, 1)
-                norm(f"{name}.conv1.1", c)
-                ct(f"{name}.conv2", c, SIZES[layer])
-                conv(f"{name}.conv3.0", 4 * c, c, 1, 1)
-                norm(f"{name}.conv3.1", 4 * c)
-            else:
-                for j, (c_out, c_from, k) in enumerate(((c, c_in, 1), (c, c, 3), (4 * c, c, 1)), 1):
-                    conv(f"{name}.conv{j}", c_out, c_from, k, k)
-                    norm(f"{name}.bn{j}", c_out)
-            if not i:
-                conv(f"{name}.downsample.0", 4 * c, c_in, 1, 1)
-                norm(f"{name}.downsample.1", 4 * c)
-            c_in = 4 * c
-    state["new_fc.weight"] = torch.randn(num_classes, 2048) / 2048**0.5
-    state["new_fc.bias"] = torch.randn(num_classes)
-    return state
-
-
-class Released:
-    """The forward pass of the release: a 2-D backbone, 3-D modules, a permute for the second operation."""
-
-    def __init__(self, state: dict[str, Tensor]):
-        self.state = state
-
-    def conv(self, x, name, stride=1, groups=1):
-        weight = self.state[f"{name}.weight"]
-        padding = [k // 2 for k in weight.shape[2:]]
-        return (F.conv2d if weight.dim() == 4 else F.conv3d)(x, weight, None, stride, padding, 1, groups)
-
-    def norm(self, x, name):
-        stats = (self.state[f"{name}.{s}"] for s in ("running_mean", "running_var", "weight", "bias"))
-        return F.batch_norm(x, *stats)
-
-    def attend(self, x, name, pooled, groups):
-        mask = self.conv(x.mean(pooled, keepdim=True), f"{name}.fc1.0", groups=groups)
-        mask = self.conv(self.norm(mask, f"{name}.fc1.1").relu(), f"{name}.fc2.0", groups=groups)
-        return x * mask.sigmoid()
-
-    def operation(self, x, name, op, axis, groups):
-        space, time = (
-            self.norm(self.conv(x, f"{name}.conv{op}_{j}.0", groups=groups), f"{name}.conv{op}_{j}.1").relu()
-            for j in (axis, "z")
-        )
-        space = self.attend(space, f"{name}.s{axis}_attention", (2,), groups)
-        time = self.attend(time, f"{name}.t{axis}_attention", (3, 4), groups)
-        return self.attend(space + time, f"{name}.c{axis}_attention", (3, 4), groups)
-
-    def module(self, x, name, c1, c2):
-        n, c, t, h, w = x.shape
-        x = self.operation(x, name, 1, "x", groups=c2)
-        x = self.norm(self.conv(x, f"{name}.fusion.0"), f"{name}.fusion.1").relu()
-        x = x.view(n, c2, c1, t, h, w).permute(0, 2, 1, 3, 4, 5).reshape(n, c, t, h, w)
-        x = self.operation(x, name, 2, "y", groups=c1)
-        return x.view(n, c1, c2, t, h, w).permute(0, 2, 1, 3, 4, 5).reshape(n, c, t, h, w)
-
-    def block(self, x, layer, i, frames):
-        name, stride = f"base_model.layer{layer}.{i}", 2 if layer > 1 and not i else 1
-        if (layer, i) in CT_BLOCKS:
-            y = self.norm(self.conv(x, f"{name}.conv1.0"), f"{name}.conv1.1").relu()
-            clips = y.unflatten(0, (-1, frames)).transpose(1, 2)
-            y = self.module(clips, f"{name}.conv2", *SIZES[layer]).transpose(1, 2).flatten(0, 1)
-            return (x + self.norm(self.conv(y, f"{name}.conv3.0"), f"{name}.conv3.1")).relu()
-        y = self.norm(self.conv(x, f"{name}.conv1"), f"{name}.bn1").relu()
-        y = self.norm(self.conv(y, f"{name}.conv2", stride), f"{name}.bn2").relu()
-        y = self.norm(self.conv(y, f"{name}.conv3"), f"{name}.bn3")
-        if not i:
-            x = self.norm(self.conv(x, f"{name}.downsample.0", stride), f"{name}.downsample.1")
-        return (x + y).relu()
-
-    def __call__(self, clips):
-        frames = clips.shape[2]
-        x = clips.transpose(1, 2).flatten(0, 1)
-        x = F.max_pool2d(self.norm(self.conv(x, "base_model.conv1", 2), "base_model.bn1").relu(), 3, 2, 1)
-        for layer, depth in enumerate((3, 4, 6, 3), 1):
-            for i in range(depth):
-                x = self.block(x, layer, i, frames)
-        logits = F.linear(x.mean((2, 3)), self.state["new_fc.weight"], self.state["new_fc.bias"])
-        return logits.unflatten(0, (-1, frames)).mean(1)
-
-
-@pytest.fixture(scope="module")
-def state():
-    return released_state()
-
-
-def checkpoint(path, state, **changes):
-    """As the authors save it: `module.`, what a counter left behind, and more beside the weights."""
-    state = {f"module.{k}": v for k, v in (state | changes).items() if v is not None}
-    for counter in ("total_ops", "total_params", "base_model.layer1.0.total_ops"):
-        state[f"module.{counter}"] = torch.zeros(1)
-    torch.save({"epoch": 44, "arch": "resnet50", "state_dict": state, "best_prec1": torch.tensor(50.1)}, path)
-    return path
-
-
-def snapshot(net: nn.Module) -> dict[str, Tensor]:
-    return {k: v.clone() for k, v in net.state_dict().items()}
-
-
-def unchanged(net: nn.Module, before: dict[str, Tensor]) -> bool:
-    return all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
-
-
-def test_the_released_layout_has_the_released_counts(state):
-    statistics = ("running_mean", "running_var", "num_batches_tracked")
-    parameters = [v for k, v in state.items() if not k.endswith(statistics)]
-    assert (len(state), len(parameters), sum(v.numel() for v in parameters)) == (782, 413, 20_959_150)
-
-
-def test_released_weights_give_the_released_logits(state, tmp_path):
-    net = ctnet.load_released(checkpoint(tmp_path / "ct.pth.tar", state)).eval()
-    assert sum(p.numel() for p in net.parameters()) == 20_959_150
-    clips = torch.randn(2, 3, 5, 64, 64)
-    with torch.inference_mode():
-        expected = Released(state)(clips)
-        assert expected.std() > 0.3
-        torch.testing.assert_close(net(clips), expected, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(net.fuse()(clips), expected, rtol=1e-4, atol=1e-4)
-
-
-def test_released_weights_into_a_given_network(state, tmp_path):
-    key = "base_model.layer1.1.conv2.conv1_z.0.weight"
-    state = state | {key: state[key].to(memory_format=torch.channels_last_3d)}  # any layout in memory will do
-    net = ctnet.create_model("ctnet_resnet50", num_frames=16)
-    assert ctnet.load_released(checkpoint(tmp_path / "ct.pth", state), model=net) is net
-    assert torch.equal(net.fc.weight, state["new_fc.weight"])
-
-
-def test_the_last_layer_of_a_release_without_dropout(state, tmp_path):
-    renamed = {f"base_model.fc.{k}": state[f"new_fc.{k}"] for k in ("weight", "bias")}
-    path = checkpoint(tmp_path / "ct.pth", state, **renamed, **{"new_fc.weight": None, "new_fc.bias": None})
-    assert torch.equal(ctnet.load_released(path).fc.bias, state["new_fc.bias"])
-
-
-def test_what_does_not_fit_is_listed_and_nothing_is_loaded(state, tmp_path):
-    missing, misshapen = "base_model.layer2.1.conv2.conv2_z.0.weight", "base_model.layer4.2.conv3.weight"
-    changes = {missing: None, misshapen: torch.zeros(3, 3, 1, 1), "base_model.layer9.weight": torch.zeros(2)}
-    path = checkpoint(tmp_path / "ct.pth", state, **changes)
-    net = ctnet.create_model("ctnet_resnet50")
-    before = snapshot(net)
-    with pytest.raises(WeightsError) as error:
-        ctnet.load_released(path, model=net)
-    text = str(error.value)
-    assert "1 missing" in text and "1 extra" in text and "1 misshapen" in text and str(path) in text
-    assert "layer2.1" in text and "layer9" in text and "layer4.2.conv3" in text and "(3, 3, 1, 1)" in text
-    assert unchanged(net, before)
-
-
-def test_another_network_or_class_count_is_refused(state, tmp_path):
-    path = checkpoint(tmp_path / "ct.pth", state)
-    for net in (ctnet.create_model("tsn_resnet50"), ctnet.create_model("ctnet_resnet50", num_classes=101)):
-        before = snapshot(net)
-        with pytest.raises(WeightsError):
-            ctnet.load_released(path, model=net)
-        assert unchanged(net, before)
-
-
-class Payload:
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return open, (self.path, "w")
-
-
-def test_a_malicious_file_runs_nothing(tmp_path):
-    touched, path = tmp_path / "touched", tmp_path / "evil.pth"
-    torch.save({"state_dict": {"module.new_fc.bias": Payload(touched)}}, path)
-    with pytest.raises(WeightsError, match="evil.pth"):
-        ctnet.load_released(path)
-    assert not touched.exists()
-    path.write_bytes(pickle.dumps(Payload(touched), protocol=2))
-    with pytest.raises(WeightsError):
-        ctnet.load_released(path)
-    assert not touched.exists()
-
-
-NO_WEIGHTS = [b"", b"not a checkpoint", None, {}, {"state_dict": {}}, {"a": 1}, [1, 2], torch.zeros(3)]
-
-
-@pytest.mark.parametrize("content", NO_WEIGHTS)
-def test_files_that_hold_no_weights_are_named(content, tmp_path):
-    path = tmp_path / "some.pth"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif content is not None:
-        torch.save(content, path)
-    with pytest.raises(WeightsError, match="some.pth") as error:
-        ctnet.load_released(path)
-    assert "\n" not in str(error.value)
-
-
-# ImageNet
-
-
-@cache
-def backbone(name: str) -> nn.Module:
-    """torchvision's network with random weights and statistics."""
-    torch.manual_seed(1)
-    extra = {"init_weights": False, "transform_input": True} if name == "inception_v3" else {}
-    net = getattr(torchvision.models, name)(weights=None, **extra)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.weight, 0.3, 0.9)
-            nn.init.normal_(module.bias, std=0.1)
-    return net.eval()
-
-
-BACKBONES = ["resnet50", "resnet101", "inception_v3"]
-
-
-@pytest.mark.parametrize("name", BACKBONES)
-def test_tsn_is_torchvision_on_each_frame(name):
-    """Inputs have ImageNet's normalisation; InceptionV3's own one moves into its first layer."""
-    theirs = backbone(name)
-    net = ctnet.create_model(f"tsn_{name}", num_classes=1000).eval()
-    fresh = net.fc.weight.clone()
-    assert ctnet.load_imagenet(net, theirs.state_dict()) is net
-    assert torch.equal(net.fc.weight, fresh), "the last layer belongs to the task, not to ImageNet"
-    net.fc.load_state_dict(theirs.fc.state_dict())
-    side = 96
-    clips = torch.randn(2, 3, 3, side, side)
-    with torch.inference_mode():
-        frames = torch.stack([theirs(clip.transpose(0, 1)) for clip in clips])
-        assert frames.std() > 0.01
-        torch.testing.assert_close(net(clips), frames.mean(1), rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(net(clips[:, :, 1:2]), frames[:, 1], rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", BACKBONES)
-def test_ctnet_takes_all_that_it_shares_with_the_backbone(name):
-    theirs, net = backbone(name).state_dict(), ctnet.create_model(f"ctnet_{name}")
-    before = snapshot(net)
-    ctnet.load_imagenet(net, theirs)
-    for key, value in net.state_dict().items():
-        if ".ct." in key or key.startswith("fc."):
-            assert torch.equal(value, before[key]), key
-        elif not key.startswith("Conv2d_1a"):
-            assert torch.equal(value, theirs[key]), key
-    assert any(".ct." in key for key in before)
-
-
-def test_a_state_dict_may_come_from_a_file(tmp_path):
-    theirs, net = backbone("resnet50").state_dict(), ctnet.create_model("tsm_resnet50")
-    torch.save(theirs, tmp_path / "resnet50.pth")
-    ctnet.load_imagenet(net, tmp_path / "resnet50.pth")
-    assert torch.equal(net.layer4[2].conv3.weight, theirs["layer4.2.conv3.weight"])
-
-
-def test_a_backbone_that_does_not_fit_is_listed_and_nothing_is_loaded():
-    theirs = dict(backbone("resnet50").state_dict())
-    del theirs["layer1.0.conv1.weight"]
-    theirs["layer3.5.bn3.bias"] = torch.zeros(7)
-    theirs["layer5.0.conv1.weight"] = torch.zeros(1)
-    net = ctnet.create_model("ctnet_resnet50")
-    before = snapshot(net)
-    with pytest.raises(WeightsError) as error:
-        ctnet.load_imagenet(net, theirs)
-    for key in ("layer1.0.conv1.weight", "layer3.5.bn3.bias", "layer5.0.conv1.weight"):
-        assert key in str(error.value)
-    assert unchanged(net, before)
-
-
-def test_the_wrong_backbone_is_refused():
-    net = ctnet.create_model("tsn_resnet101")
-    before = snapshot(net)
-    with pytest.raises(WeightsError, match="layer3.22"):
-        ctnet.load_imagenet(net, backbone("resnet50").state_dict())
-    assert unchanged(net, before)
-
-
-@pytest.mark.parametrize("error", [RuntimeError("invalid hash value"), OSError("no network")], ids=str)
-def test_weights_that_cannot_be_fetched_are_named(error, monkeypatch):
-    def fail(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(torchvision.models._api.WeightsEnum, "get_state_dict", fail)
-    with pytest.raises(WeightsError, match=f"resnet50 could not be fetched .{error}.; give a file"):
-        ctnet.load_imagenet(ctnet.create_model("tsn_resnet50"))
-
-
-def test_the_backbone_is_known_without_a_name():
-    net = ResNetConfig(num_classes=3).build()
-    theirs = backbone("resnet50").state_dict()
-    ctnet.load_imagenet(net, theirs)
-    assert torch.equal(net.conv1.weight, theirs["conv1.weight"])
-    for name in BACKBONES:
-        assert weights.backbone(ctnet.create_model(f"ctnet_{name}", num_classes=3)) == name
-
-
-def test_both_modules_have_one_normalisation():
-    """InceptionV3 sees zeros, its own middle grey, as grey in ImageNet's normalisation."""
-    from ctnet.data.transforms import normalize
-
-    theirs = backbone("inception_v3").state_dict()
-    ours = weights.to_imagenet_normalisation(theirs)
-    grey = normalize(torch.full((1, 3, 1, 9, 9), 127.5))[:, :, 0]
-    norm = [ours[f"Conv2d_1a_3x3.bn.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
-    found = F.batch_norm(F.conv2d(grey, ours["Conv2d_1a_3x3.conv.weight"]), *norm)
-    norm = [theirs[f"Conv2d_1a_3x3.bn.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
-    expected = F.batch_norm(torch.zeros_like(found), *norm)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-
-
-# our own files
+from ctnet.protocol import Protocol
+from tests.models.networks import Payload, snapshot, unchanged
 
 SMALL = {"num_classes": 5, "width": 16, "depths": (2, 2)}
 
@@ -380,6 +30,18 @@ def test_a_saved_network_is_loaded_as_it_was(overrides, tmp_path):
     clip = torch.randn(1, 3, 3, 32, 32)
     with torch.inference_mode():
         assert torch.equal(back(clip), net(clip))
+
+
+def test_a_file_alone_gives_the_config_the_classes_and_the_protocol(tmp_path):
+    net = ctnet.create_model("ctnet_inception_v3", num_classes=2, num_frames=5, width=32)
+    protocol = Protocol(5, 3, 2, 75, "dense", short_side=80)
+    ctnet.save(net, tmp_path / "net.safetensors", classes=["a", "b"], protocol=asdict(protocol))
+    back = ctnet.load(tmp_path / "net.safetensors")
+    assert (back.config, back.classes, back.protocol) == (net.config, ["a", "b"], protocol)
+    assert not back.training
+    ctnet.save(net, tmp_path / "bare.safetensors")
+    bare = ctnet.load(tmp_path / "bare.safetensors")
+    assert (bare.classes, bare.protocol) == (None, None)
 
 
 def test_an_older_file_without_ct_has_that_of_its_name(tmp_path):
@@ -420,3 +82,58 @@ def test_a_network_without_a_name_is_not_saved(tmp_path):
     with pytest.raises(WeightsError, match="without a name.*create_model"):
         weights.save(net, tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+# all but the last layer of another file
+
+
+@pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50"])
+def test_a_transfer_takes_all_but_the_last_layer(name, tmp_path):
+    source = ctnet.create_model(name, **SMALL)
+    for buffer in source.buffers():
+        buffer.add_(1)  # statistics come along
+    weights.save(source, tmp_path / "source", classes=list("abcde"))
+    target = ctnet.create_model(name, **SMALL | {"num_classes": 7})
+    fresh = snapshot(target)
+    assert weights.transfer(target, tmp_path / "source") is target
+    for key, value in target.state_dict().items():
+        expected = fresh[key] if key.startswith("fc.") else source.state_dict()[key]
+        assert torch.equal(value, expected), key
+    assert target.fc.out_features == 7 and any("running_mean" in key for key in fresh)
+
+
+@pytest.mark.parametrize("other", [
+    ("tsn_resnet50", SMALL),
+    ("ct_resnet50", SMALL),
+    ("ctnet_resnet50", SMALL | {"width": 32}),
+    ("ctnet_resnet50", SMALL | {"depths": (2, 3)}),
+], ids=str)  # fmt: skip
+def test_a_transfer_from_another_network_is_refused(other, tmp_path):
+    name, overrides = other
+    weights.save(ctnet.create_model(name, **overrides), tmp_path / "other")
+    net = ctnet.create_model("ctnet_resnet50", **SMALL)
+    before = snapshot(net)
+    with pytest.raises(WeightsError, match=f"^{tmp_path / 'other'}: does not fit the network, nothing was loaded"):
+        weights.transfer(net, tmp_path / "other")
+    assert unchanged(net, before)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no weights"], ids=["absent", "empty", "text"])
+def test_a_transfer_from_no_file_of_ours_is_refused(content, tmp_path):
+    path = tmp_path / "some"
+    if content is not None:
+        path.write_bytes(content)
+    net = ctnet.create_model("ctnet_resnet50", **SMALL)
+    before = snapshot(net)
+    with pytest.raises(WeightsError, match=f"^{path}: n"):  # no such file, not a safetensors file
+        weights.transfer(net, path)
+    assert unchanged(net, before)
+
+
+def test_pickles_in_the_place_of_our_own_files_run_nothing(tmp_path):
+    for k, read in enumerate((ctnet.load, lambda path: weights.transfer(ctnet.create_model("tsn_resnet50"), path))):
+        touched, path = tmp_path / f"touched{k}", tmp_path / f"evil{k}.safetensors"
+        torch.save({"fc.bias": Payload(touched)}, path)
+        with pytest.raises(WeightsError, match="not a safetensors file"):
+            read(path)
+        assert not touched.exists()
