@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 import ctnet
 from benchmarks import bench
@@ -52,6 +53,16 @@ def test_a_run_prints_a_table_and_writes_the_record(tmp_path, capsys, monkeypatc
     record = json.loads(out.read_text())
     assert list(record["inference"]["rows"]) == ["tsn eager fp32", "tsn fused fp32"]
     assert record["provenance"]["versions"]["torch"] and "tsn fused fp32" in capsys.readouterr().out
+
+
+def test_every_compiled_network_stays_the_one_that_was_frozen(tmp_path, monkeypatch):
+    """A second network must not throw the first one's code away: it would be compiled again, and not frozen."""
+    small = {"num_classes": 3, "width": 16, "depths": (1, 1, 1, 2), "ct_blocks": ((), (), (), (1,))}
+    monkeypatch.setattr(bench, "create_model", lambda name, **kw: ctnet.create_model("ct_resnet50", **small))
+    compiled = counters["stats"]["unique_graphs"]
+    args = "--only inference --nets tsn_resnet50 tsm_resnet50 --treatments compiled --dtypes fp32 --rounds 2 --size 32"
+    assert bench.main([*args.split(), "--frames", "2", "--out", str(tmp_path / "bench.json")]) == 0
+    assert counters["stats"]["unique_graphs"] == compiled + 2  # once each
 
 
 def test_rounds_must_be_positive():
