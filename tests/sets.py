@@ -1,10 +1,13 @@
 """Fixtures: finished data sets; a test file takes them with `pytest_plugins = "tests.sets"`."""
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ctnet.data import prepare as preparing
+from ctnet.data.video import write_video
 from tests.toy import write_set
 
 
@@ -35,3 +38,22 @@ def little(tmp_path_factory):
     preparing.SCALES["little"] = preparing.Scale(size=32, frames=8, train=1, test=1)
     yield preparing.prepare("motionpairs", "little", tmp_path_factory.mktemp("little"), workers=2).parent
     del preparing.SCALES["little"]
+
+
+def copy_of_grid(folder: Path) -> Path:
+    """The layout of GRID's packed copy in miniature: four words, two digits, two letters; two sentences a split."""
+    if folder.exists():
+        return folder
+    words = ("bin", "red", "at", "now", "zero", "one", "a", "b")
+    (folder / "videos").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with (folder / "words.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["video", "split", "slot", "word", "label", "start_frame", "end_frame", "video_frames"])
+        for split in ("train", "val"):
+            for video in (f"{split}0", f"{split}1"):
+                write_video(folder / "videos" / f"{video}.avi", rng.integers(0, 255, (80, 24, 24, 3), np.uint8))
+                made = (folder / "videos" / f"{video}.avi").rename(folder / "videos" / f"{video}.mp4")
+                for slot, word in enumerate(words):
+                    table.writerow([made.stem, split, slot, word, slot, 10 * slot + 1, 10 * slot + 6, 80])
+    return folder

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from ctnet import paper, paths, results
+from ctnet.data import grid
+from ctnet.data.prepare import prepare
 from ctnet.runner import run
+from tests.sets import copy_of_grid
 
 NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 
@@ -19,6 +22,9 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("data", "runs", "results"):
             patch.setenv(f"CTNET_{name.upper()}", str(folder / name))
+        prepare("motionpairs", "smoke")
+        for name in grid.SUBSETS:
+            prepare(name, source=copy_of_grid(folder / "grid"), root=folder / "data")
         patch.setenv("OMP_NUM_THREADS", "1")
         yield folder
 
@@ -76,3 +82,13 @@ def test_the_cost_notebook_counts_every_row_of_ours(executed, home):
 def test_twins_are_mirrors_in_the_data_notebook(executed):
     text = "".join(o.get("text", "") for c in executed("data").cells for o in c.get("outputs", ()))
     assert "largest difference 0 of 255" in text
+
+
+def test_grid_words_trains_every_network_in_order_and_shuffled(executed, home):
+    executed("grid_words")
+    for name, clips in (("grid16", 8), ("grid10", 4), ("grid51", 16), ("grid16_from_motionpairs", 8)):
+        shown = pd.read_csv(home / "csv" / f"{name}.csv")
+        assert (shown["seeds"] == 1).all() and (shown["test clips"] == clips).all() and len(shown) in (2, 5)
+    assert shown["network"].tolist() == ["tsn_resnet50", "ctnet_resnet50"]
+    from_scratch = pd.read_csv(home / "csv" / "grid_runs.csv").set_index("row")["result"]
+    assert from_scratch["16 words, ctnet_resnet50"] != from_scratch["16 words from MotionPairs, ctnet_resnet50"]
