@@ -170,6 +170,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--workers", type=int, default=1, help="processes that read videos, in `training`")
     p.add_argument("--threads", type=int, help="default: all cores")
     p.add_argument("--out", type=Path, help="default: runs/bench.json")
+    p.add_argument("--record", action="store_true", help="keep the figures in data/results/bench for the book")
     return p
 
 
@@ -189,7 +190,7 @@ def main(args: list[str] | None = None) -> int:
         with torch.set_grad_enabled(name == "training"):
             record[name] = SECTIONS[name](options)
         out.write_text(json.dumps(record, indent=1))  # after each: a run that is cut keeps what it had
-    print(out)
+    print(results.keep("bench", record) if options.record else out)
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from ctnet import paths
 from ctnet.errors import ResultError
 
+MEASURED = ("bench", "soak")  # folders of measurements of machines, beside the scales' folders of experiments
 NEEDED = ("experiment", "metrics", "predictions", "labels", "training", "provenance")
 
 
@@ -62,7 +64,14 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
     path = path_of(key, scale)
     if path.exists() and not replace:
         raise ResultError(f"{path}: there is a result already; it is replaced only when asked (fresh)")
-    part, text = path.with_suffix(f".{os.getpid()}.part"), dumps(record)
+    text = dumps(record)
+    save(path, text)
+    return Result(key, json.loads(text))  # as it will be read: lists, no tuples
+
+
+def save(path: Path, text: str):
+    """Writes beside the place and moves there; ResultError where that fails."""
+    part = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text)
@@ -72,7 +81,19 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
         raise ResultError(
             f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS"
         ) from error
-    return Result(key, json.loads(text))  # as it will be read: lists, no tuples
+
+
+def keep(kind: str, record: dict) -> Path:
+    """A measurement of this machine as <results>/<kind>/<device>.json, in place of the last one; kind: of MEASURED."""
+    device = re.sub(r"[^a-z0-9]+", "-", record["provenance"]["device"].lower()).strip("-")
+    path = paths.results_root() / kind / f"{device}.json"
+    save(path, json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def kept(kind: str) -> list[dict]:
+    """The measurements of a kind, one for each device that has one."""
+    return [json.loads(path.read_text()) for path in sorted((paths.results_root() / kind).glob("*.json"))]
 
 
 def dumps(record: dict) -> str:

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from ctnet import experiments, paths
+from ctnet import experiments, paths, results
 from ctnet.data.prepare import SCALES
 from ctnet.experiments import Experiment
 from ctnet.protocol import Protocol
 from ctnet.recipe import Recipe
 
-FILES = sorted((paths.ROOT / "data" / "results").glob("*/*.json"))
+FOLDERS = [f for f in (paths.ROOT / "data" / "results").iterdir() if f.name not in results.MEASURED]
+FILES = sorted(path for folder in FOLDERS for path in folder.glob("*.json"))
 
 
 def tuples(value):
@@ -43,7 +44,6 @@ def test_tsn_is_at_chance_within_strict_pairs():
         assert abs(share - 50) <= 3 * 100 * 0.5 / clips**0.5
 
 
-def test_ctnet_leaves_chance_within_strict_pairs_and_is_not_perfect():
-    shares = strict("ctnet_resnet50", "pairs.strict")
-    assert 80 < sum(shares) / len(shares) < 100
-    assert min(shares) > 50 + 3 * 100 * 0.5 / (16 * SCALES["cpu"].test) ** 0.5
+def test_ctnet_leaves_chance_on_the_strict_tier_and_is_not_perfect():
+    shares = strict("ctnet_resnet50", "tiers.strict")
+    assert 80 < min(shares) and max(shares) < 100

@@ -141,3 +141,11 @@ def test_the_commit_says_whether_the_library_was_changed(tmp_path, monkeypatch):
     assert results.commit() == clean
     (tmp_path / "ctnet" / "a.py").write_text("a = 2\n")
     assert results.commit() == clean + "+"
+
+
+def test_a_measurement_is_kept_for_each_device_and_the_last_one_counts(place):
+    assert results.kept("bench") == []
+    for device, figure in (("1 x H100 80GB", 1), ("A chip, 2 cores", 2), ("1 x H100 80GB", 3)):
+        path = results.keep("bench", {"provenance": {"device": device}, "figure": figure})
+    assert path.name == "1-x-h100-80gb.json"
+    assert [record["figure"] for record in results.kept("bench")] == [3, 2]
