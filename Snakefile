@@ -27,6 +27,7 @@ USES = {
     "data": DATA,
     "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
     "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
+    "speed": glob("data/results/bench/*.json"),
 }
 
 

@@ -216,10 +216,3 @@ def rows_json(experiment: Callable[[Row], str | None] = lambda row: None) -> lis
         }
         for row in rows()
     ]
-
-
-def claims() -> tuple:
-    """The paper's claims (`ctnet.claims`)."""
-    from ctnet.claims import claims
-
-    return claims()

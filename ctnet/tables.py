@@ -201,6 +201,28 @@ def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def devices(measured: Sequence[dict]) -> pd.DataFrame:
+    """What was measured on: a letter for each device, which `speeds` uses."""
+    lines = []
+    for letter, record in zip("ABCDEFGH", measured, strict=False):
+        p = record["provenance"]
+        line = {"": letter, "device": p["device"], "torch": p["versions"]["torch"]}
+        lines.append(line | {"commit": p["commit"], "measured": p["started"]})
+    return pd.DataFrame(lines, columns=["", "device", "torch", "commit", "measured"])
+
+
+def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
+    """One section of `ctnet bench` on every device: median time, clips/s, and how many times as fast as the first."""
+    columns = ["on", "what", "ms a call", "clips/s", "times the first", "quartiles"]
+    lines = []
+    for letter, record in zip("ABCDEFGH", measured, strict=False):
+        for what, r in record.get(section, {}).get("rows", {}).items():
+            times = [f"{r['times']:.2f}", f"{r['times_low']:.2f} to {r['times_high']:.2f}"]
+            values = [letter, what, f"{1000 * r['seconds']:.1f}", f"{r['clips_per_s']:.1f}", *times]
+            lines.append(dict(zip(columns, values, strict=True)))
+    return pd.DataFrame(lines, columns=columns)
+
+
 def csv_folder() -> Path:
     """Where notebooks leave the CSV of each table, for the book to offer (CTNET_TABLES)."""
     return Path(os.environ.get("CTNET_TABLES") or paths.ROOT / "book" / "runs" / "csv")

@@ -216,3 +216,14 @@ def test_the_confusion_of_two_words(place):
     assert plots.confusion([]).axes[0].texts[0].get_text().startswith("not yet measured")
     figure = plots.in_order_and_shuffled({"a": [on_data(0, 80.0, 30.0)]})
     assert sorted(p.get_height() for p in figure.axes[0].patches if p.get_height()) == [30.0, 80.0]
+
+
+def test_speeds_of_every_device_beside_what_they_were_measured_on():
+    row = {"seconds": 0.5, "clips_per_s": 2.0, "times": 1.0, "times_low": 1.0, "times_high": 1.5}
+    made = {"device": "a chip", "versions": {"torch": "2.14.1"}, "commit": "0123", "started": "2021-05-03 10:00 UTC"}
+    record = {"provenance": made, "inference": {"rows": {"plain fp32": row, "fused fp32": row | {"times": 2.0}}}}
+    assert tables.devices([record, record])[""].tolist() == ["A", "B"]
+    shown = tables.speeds([record, record], "inference")
+    assert shown["on"].tolist() == ["A", "A", "B", "B"] and shown["times the first"].tolist() == ["1.00", "2.00"] * 2
+    assert shown["ms a call"][0] == "500.0" and shown["quartiles"][0] == "1.00 to 1.50"
+    assert tables.speeds([record], "training").empty and tables.devices([]).empty
