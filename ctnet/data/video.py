@@ -1,27 +1,29 @@
-"""Frames of a video file by index, read by decord or PyAV: whichever is right for the file, and then the faster."""
+"""Frames by index, of a video file or of a folder of images; and the writer of the videos drawn here."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ctnet.data import packets
 from ctnet.errors import VideoError, unknown
 
 if TYPE_CHECKING:
     import torch
 
 IMAGES = {".jpg", ".jpeg", ".png"}
-BACKENDS = ("auto", "decord", "pyav")
+BACKENDS = ("auto", "decord", "pyav")  # auto is PyAV: right for every file, and the faster of the two
+ROUNDING = 16  # by which two decoders may differ in a pixel (10 bit: 5)
 
 
 def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto") -> "torch.Tensor":
-    """RGB frames (len(indices), H, W, 3), uint8, in the order of `indices` (repeats allowed).
+    """RGB frames (len(indices), H, W, 3), uint8, in the order of `indices` (repeats allowed), rotation applied.
 
-    path: a video file, or a folder of images (sorted by name). The reader is opened and closed in the call:
-    one kept over a fork hangs. Raises VideoError, which starts with the path, for a file that is missing,
-    broken or too short.
+    path: a video file, or a folder of images in the order of their numbers. The reader is opened and closed in the
+    call: one kept over a fork hangs. Raises VideoError, which starts with the path, for a file that is missing, broken
+    or too short; damage that the decoder cannot see (VP9 has no checks) gives damaged frames.
     """
     import torch  # here: the processes that only write videos start without it
 
@@ -34,28 +36,16 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
     if not wanted or min(wanted) < 0:
         raise VideoError(f"{path}: frame indices must be a list of numbers from 0 up, not {wanted}")
     order = sorted(set(wanted))
-    if path.is_dir():
-        frames = _read_folder(path, order)
-    else:
-        reader = {"decord": _read_decord, "pyav": _read_pyav}.get(backend) or _reader_for(path, path.stat().st_size)
-        frames = reader(path, order)
+    reader = _read_folder if path.is_dir() else _read_decord if backend == "decord" else packets.decode
+    frames = torch.from_numpy(np.stack(reader(path, order)))
     place = {index: k for k, index in enumerate(order)}
-    frames = torch.from_numpy(np.stack(frames))
     return frames if wanted == order else frames[[place[i] for i in wanted]]
 
 
 def count_frames(path: str | Path) -> int:
-    """Frames that a player shows, counted packet by packet: headers (and decord) err on cut mp4 files."""
-    import av
-
+    """Frames that a player shows: headers (and decord) err on cut mp4 files. VideoError where nothing can be read."""
     path = Path(path)
-    if path.is_dir():
-        return len(_images(path))
-    try:
-        with av.open(str(path)) as container:
-            return sum(map(_is_frame, container.demux(container.streams.video[0])))
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise VideoError(f"{path}: {_reason(error)}") from None
+    return len(_images(path)) if path.is_dir() else packets.count(path)
 
 
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
@@ -76,11 +66,6 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
         container.mux(stream.encode())
 
 
-def _is_frame(packet) -> bool:
-    """Whether a packet holds a frame that a player shows."""
-    return packet.size > 0 and packet.pts is not None and not packet.is_discard
-
-
 def has_decord() -> bool:
     try:
         import decord  # noqa: F401
@@ -89,55 +74,22 @@ def has_decord() -> bool:
     return True
 
 
-def _reason(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return "no video in it" if isinstance(error, IndexError) else text.splitlines()[0][:200]
-
-
-@lru_cache(maxsize=65536)
-def _reader_for(path: Path, size: int) -> Callable[[Path, list[int]], list[np.ndarray]]:
-    """The reader that is right for a file, and of those the fastest.
-
-    decord reads past edit lists (cut mp4 files) and misplaces frames of MPEG-TS, without a word. Where every frame
-    is coded by itself, PyAV takes single packets: at 48 x 48 in a fifth of decord's time.
-    """
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            if stream.codec_context.codec.intra_only:
-                return _read_intra
-            if path.suffix.lower() in {".mp4", ".mov", ".m4v"} and any(p.is_discard for p in container.demux(stream)):
-                return _read_pyav
-    except (av.FFmpegError, IndexError, OSError):
-        pass  # the reader makes the message
-    if not has_decord() or path.suffix.lower() in {".ts", ".mts", ".m2ts"}:
-        return _read_pyav
-    return _read_decord_or_pyav
-
-
-def _too_short(path: Path, count: int, order: list[int]) -> VideoError:
-    return VideoError(f"{path}: frame {order[-1]} asked of {count}; run `ctnet data verify` on its folder")
-
-
 def _read_decord(path: Path, order: list[int]) -> list[np.ndarray]:
+    """decord's frames, held against PyAV's: it reads past edit lists, misplaces frames of MPEG-TS, turns half of the
+    rotated files, and gives no error for damage. VideoError where the two show different pictures.
+    """
     import decord
 
+    ours = packets.decode(path, order)
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
-        if order[-1] < len(reader):
-            return [_unpad(reader[index].asnumpy()) for index in order]
+        frames = [_unpad(reader[index].asnumpy()) for index in order]
     except Exception as error:  # decord's own errors have no common base
-        raise VideoError(f"{path}: {_reason(error)}") from None
-    raise _too_short(path, len(reader), order)
-
-
-def _read_decord_or_pyav(path: Path, order: list[int]) -> list[np.ndarray]:
-    try:
-        return _read_decord(path, order)
-    except VideoError:
-        return _read_pyav(path, order)  # has the last word, and makes the message
+        raise VideoError(f"{path}: decord: {packets.reason(error)}") from None
+    for index, a, b in zip(order, ours, frames, strict=True):
+        if a.shape != b.shape or np.abs(a.astype(int) - b).max() > ROUNDING:
+            raise VideoError(f"{path}: decord shows another picture as frame {index}; leave the backend at 'auto'")
+    return frames
 
 
 def _unpad(frame: np.ndarray) -> np.ndarray:
@@ -146,49 +98,41 @@ def _unpad(frame: np.ndarray) -> np.ndarray:
     return frame if depth == 3 else frame.reshape(height, -1)[:, : width * 3].reshape(height, width, 3)
 
 
-def _decode(path: Path, order: list[int], frames_of: Callable, **options: str) -> list[np.ndarray]:
-    """RGB of the wanted ones among the frames (or undecoded packets) that `frames_of(container, stream)` yields."""
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    rgb, wanted, read, count = VideoReformatter(), set(order), [], 0  # one reformatter: setting it up costs most
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count, stream.codec_context.options = 1, options
-            for item in frames_of(container, stream):
-                if count in wanted:
-                    frame = item if isinstance(item, av.VideoFrame) else item.decode()[0]
-                    read.append(rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())
-                    if len(read) == len(order):
-                        return read
-                count += 1
-    except (av.FFmpegError, IndexError, KeyError, OSError) as error:
-        raise VideoError(f"{path}: {_reason(error)}") from None
-    raise _too_short(path, count, order)
-
-
-def _read_pyav(path: Path, order: list[int]) -> list[np.ndarray]:
-    """Decodes from the first frame on: slow for a late frame of a long file, right for every container."""
-    return _decode(path, order, lambda container, stream: container.decode(stream))
-
-
-def _read_intra(path: Path, order: list[int]) -> list[np.ndarray]:
-    """Decodes the wanted packets only; for streams in which every frame is coded by itself. A damaged frame is an
-    error, where FFmpeg would fill it in.
-    """
-    packets = lambda container, stream: filter(_is_frame, container.demux(stream))  # noqa: E731
-    return _decode(path, order, packets, err_detect="explode")
-
-
 def _images(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES)
+    """The images of a folder in the order of the numbers that end their names, else of their names.
+
+    VideoError where a number is missing or double: what comes after would be taken for another frame.
+    """
+    images = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES)
+    if not images:
+        raise VideoError(f"{path}: a folder without {', '.join(sorted(IMAGES))} files")
+    endings = [re.search(r"[0-9]+$", image.stem) for image in images]
+    if not all(endings):
+        return images
+    numbers = {int(ending[0]): image for ending, image in zip(endings, images, strict=True)}
+    if len(numbers) < len(images):
+        raise VideoError(f"{path}: two images have the same number ({len(images)} images, {len(numbers)} numbers)")
+    found = sorted(numbers)
+    step = min((b - a for a, b in zip(found, found[1:], strict=False)), default=1)
+    for a, b in zip(found, found[1:], strict=False):
+        if b - a != step:
+            raise VideoError(f"{path}: no image between {numbers[a].name} and {numbers[b].name}")
+    return [numbers[k] for k in found]
 
 
 def _read_folder(path: Path, order: list[int]) -> list[np.ndarray]:
+    from PIL import Image
+
     images = _images(path)
-    if not images:
-        raise VideoError(f"{path}: a folder without {', '.join(sorted(IMAGES))} files")
     if order[-1] >= len(images):
-        raise _too_short(path, len(images), order)
-    return [_read_pyav(images[i], [0])[0] for i in order]
+        raise packets.too_short(path, len(images), order)
+    frames = []
+    for image in (images[i] for i in order):
+        try:
+            with Image.open(image) as opened:
+                frames.append(np.array(opened.convert("RGB")))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise VideoError(f"{image}: {packets.reason(error)}") from None
+    if len(sizes := {frame.shape for frame in frames}) > 1:
+        raise VideoError(f"{path}: images of several sizes: {sorted(sizes)}")
+    return frames

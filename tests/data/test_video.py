@@ -1,40 +1,16 @@
-import av
 import numpy as np
 import pytest
 import torch
 
 from ctnet.data.video import count_frames, has_decord, read_frames, write_video
 from ctnet.errors import VideoError
+from tests.videos import encode
 
 BACKENDS = ["auto", "pyav", *(["decord"] if has_decord() else [])]
 
 
 def noise(frames, height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
-
-
-def encode(path, frames, codec="libx264", shift=0, **options):
-    """A predicted stream; with a shift its first frames lie before time zero, which an mp4 stores as an edit list."""
-    raw = path.with_name("raw.mp4")
-    with av.open(str(raw), "w") as container:
-        stream = container.add_stream(codec, rate=10, options={"g": "12", "bf": "0", **options})
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-    with (
-        av.open(str(raw)) as source,
-        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as target,
-    ):
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        for packet in source.demux(stream):
-            if packet.size:
-                packet.pts -= shift * int(1 / 10 / stream.time_base)
-                packet.dts -= shift * int(1 / 10 / stream.time_base)
-                packet.stream = copy
-                target.mux(packet)
-    return path
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -64,7 +40,7 @@ def test_a_reversed_clip_decodes_to_the_exact_mirror(tmp_path, backend, shape):
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts"])
 def test_predicted_streams_give_the_right_frames(tmp_path, suffix):
     frames = np.repeat(np.arange(40, dtype=np.uint8) * 6, 32 * 32 * 3).reshape(40, 32, 32, 3)
-    path = encode(tmp_path / f"a{suffix}", frames)
+    path = encode(tmp_path / f"a{suffix}", frames, g=12, bf=0)
     read = read_frames(path, [0, 11, 13, 39]).double().mean((1, 2, 3))
     assert (read - torch.tensor([0.0, 66, 78, 234])).abs().max() < 3
     assert count_frames(path) == 40
@@ -72,7 +48,7 @@ def test_predicted_streams_give_the_right_frames(tmp_path, suffix):
 
 def test_a_cut_mp4_is_read_as_a_player_shows_it(tmp_path):
     frames = np.repeat(np.arange(40, dtype=np.uint8) * 6, 32 * 32 * 3).reshape(40, 32, 32, 3)
-    path = encode(tmp_path / "cut.mp4", frames, shift=7)
+    path = encode(tmp_path / "cut.mp4", frames, shift=7, g=12, bf=0)
     assert count_frames(path) == 33
     read = read_frames(path, [0, 10, 32]).double().mean((1, 2, 3))
     assert (read - torch.tensor([42.0, 102, 234])).abs().max() < 3

@@ -1,0 +1,79 @@
+"""Video files of every odd kind, made with PyAV; and the plain reader that says what is right."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def scene(count: int = 30, height: int = 36, width: int = 64) -> np.ndarray:
+    """Frames that all differ, and differ from their mirror images and turns."""
+    y, x = np.mgrid[:height, :width]
+    frames = np.zeros((count, height, width, 3), np.uint8)
+    frames[..., 0], frames[..., 1] = x * 180 // width, y * 180 // height
+    for t, frame in enumerate(frames):
+        frame[..., 2] = t * 250 // count
+        frame[4:12, 3 + t % 40 : 11 + t % 40] = 250  # moves, so that frames are predicted from one another
+    return frames
+
+
+def encode(path: Path, frames: np.ndarray, codec: str = "libx264", **options) -> Path:
+    """Options: pix_fmt · times: of the frames, in tenths of a second · turn (degrees), mirror: the display matrix ·
+    muxer: its options · shift: frames that an edit list hides · all others go to the encoder.
+    """
+    times, turn = options.pop("times", None), options.pop("turn", None)
+    mirror, muxer = options.pop("mirror", False), options.pop("muxer", {})
+    pix_fmt, shift = options.pop("pix_fmt", "yuv420p"), options.pop("shift", 0)
+    target = path.with_name(f"whole-{path.name}") if shift else path
+    with av.open(f"file:{target}", "w", options=muxer) as container:
+        rate = 25 if path.suffix == ".mpg" else 10
+        stream = container.add_stream(codec, rate=rate, options={k: str(v) for k, v in options.items()})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
+        if turn is not None:
+            stream.set_display_rotation(turn, hflip=mirror)
+        for t, array in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[t], Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    if shift:
+        remux(target, path, shift)
+    return path
+
+
+def remux(source: Path, target: Path, shift: int = 0) -> Path:
+    """Copies the packets, `shift` tenths of a second earlier: in an mp4 what lies before time 0 is cut by an edit
+    list."""
+    with (
+        av.open(f"file:{source}") as whole,
+        av.open(f"file:{target}", "w", options={"avoid_negative_ts": "disabled"}) as copy,
+    ):
+        stream = whole.streams.video[0]
+        to = copy.add_stream_from_template(stream)
+        for packet in whole.demux(stream):
+            if packet.size:
+                packet.pts -= int(shift / 10 / stream.time_base)
+                packet.dts -= int(shift / 10 / stream.time_base)
+                packet.stream = to
+                copy.mux(packet)
+    return target
+
+
+def sound(path: Path) -> Path:
+    """A second of silence."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def decode_all(path: Path) -> np.ndarray:
+    """Every frame, from the first on, as it comes out of the decoder: what a player shows, before any turn."""
+    with av.open(f"file:{path}") as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
