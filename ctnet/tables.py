@@ -126,8 +126,13 @@ def paired(ours: Sequence[Result], base: Sequence[Result], metric: str) -> dict:
     line = {"ours": round(gaps.mean(), 1) if len(gaps) else None}
     if test := claims.paired_test(gaps):  # the test that decides the claims
         low, high = test.confidence_interval(0.95)
-        line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": round(float(test.pvalue), 3)}
+        line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": p_value(test.pvalue)}
     return line | {"seeds": len(gaps)}
+
+
+def p_value(p: float) -> str:
+    """Three digits; `< 0.001` below."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def measure_on(

@@ -251,7 +251,7 @@ def test_a_table_and_a_verdict_have_one_test(gaps):
     found = {"ct": [Run(i, gap) for i, gap in enumerate(gaps)], "csn": [Run(i, 0.0) for i in range(len(gaps))]}
     (line,) = tables.comparison_table("2a", found, [("ct", "csn")]).to_dict("records")
     p = rules.accuracy_verdict(MORE, gaps).p
-    assert line.get("p") == (None if p is None else round(p, 3)) and ("95 % interval" in line) == (p is not None)
+    assert line.get("p") == (None if p is None else tables.p_value(p)) and ("95 % interval" in line) == (p is not None)
 
 
 def test_every_decided_verdict_has_a_badge():
