@@ -2,6 +2,7 @@
 
 inference  CT-Net, TSN and TSM on ResNet-50: eager, fused, compiled; fp32 and bf16; against the plain Conv3d network
 copies     the copies that the fused CT-Net makes, as torch.profiler sees them: none may come from a permutation
+loader     clips/s that one core reads, against bare decord; what cropping and collating add; and the network's clips/s
 training   clips/s of training at the cpu scale, against the same steps on a batch already in memory
 """
 
@@ -154,7 +155,16 @@ def training(options) -> dict:
     return {"rows": rows, "seconds": seconds}
 
 
-SECTIONS = {"inference": inference, "copies": copies, "training": training}
+def loader(options) -> dict:
+    """Reading beside the fused CT-Net: with as many cores as the last line says, the network never waits."""
+    from benchmarks.reading import loading
+
+    return loading(
+        options, create_model("ctnet_resnet50", num_frames=options.frames).eval().fuse().to(device()), device()
+    )
+
+
+SECTIONS = {"inference": inference, "copies": copies, "loader": loader, "training": training}
 
 
 def parser() -> argparse.ArgumentParser:

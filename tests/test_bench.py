@@ -7,7 +7,7 @@ import torch
 from torch._dynamo.utils import counters
 
 import ctnet
-from benchmarks import bench
+from benchmarks import bench, reading
 from benchmarks.timing import interleave, summary
 from ctnet.errors import ConfigError
 from tests.models.plain import load_plain
@@ -63,6 +63,27 @@ def test_every_compiled_network_stays_the_one_that_was_frozen(tmp_path, monkeypa
     args = "--only inference --nets tsn_resnet50 tsm_resnet50 --treatments compiled --dtypes fp32 --rounds 2 --size 32"
     assert bench.main([*args.split(), "--frames", "2", "--out", str(tmp_path / "bench.json")]) == 0
     assert counters["stats"]["unique_graphs"] == compiled + 2  # once each
+
+
+def test_the_loader_is_measured_on_the_frames_that_its_rivals_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LENGTH", 20)
+    calls = reading.rivals(tmp_path, frames=4, size=64, clips=2)
+    read = torch.stack(calls["read_frames"]())
+    assert read.shape == (2, 4, 240, 320, 3) and calls["loader"]().shape == (2, 3, 4, 64, 64)
+    if "decord" in calls:
+        assert torch.equal(torch.stack([torch.from_numpy(clip) for clip in calls["decord"]()]), read)
+
+
+def test_reading_and_the_network_stand_side_by_side(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(reading, "LENGTH", 20)
+    monkeypatch.setattr(bench, "create_model", lambda name, **kw: ctnet.create_model("tsn_resnet50", num_classes=3))
+    out = tmp_path / "bench.json"
+    args = ["--only", "loader", "--rounds", "2", "--size", "32", "--frames", "1", "--out", str(out)]
+    assert bench.main(args) == 0
+    found = json.loads(out.read_text())["loader"]
+    assert {"read_frames", "loader"} <= set(found["rows"]) and isinstance(found["overhead"], float)
+    assert found["cores"] == found["network"] / found["rows"]["loader"]["clips_per_s"]
+    assert "cropping and collating add" in capsys.readouterr().out
 
 
 def test_rounds_must_be_positive():
