@@ -187,8 +187,9 @@ def _from_packets(path: Path, index: Index, order: list[int], skip: bool = True)
                 take(context.decode(packet))
                 if place == last:
                     break
-            take(context.decode(None))
-            context.flush_buffers()
+            if not context.codec.intra_only:  # else all has come out, and nothing refers to it
+                take(context.decode(None))
+                context.flush_buffers()
     for place, frame in zip(order, read.values(), strict=True):
         if frame is None:
             raise VideoError(f"{path}: frame {place} cannot be decoded")
