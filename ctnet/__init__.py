@@ -14,14 +14,17 @@ _PUBLIC = {
     "load_imagenet": "ctnet.models.weights",
     "load": "ctnet.models.weights",
     "save": "ctnet.models.weights",
-    "predict": "ctnet.evaluation",
+    "predict": "ctnet.prediction",
     "Protocol": "ctnet.protocol",
     "Experiment": "ctnet.experiments",
 }
-__all__ = [*_PUBLIC, "__version__"]
+_MODULES = ("saliency", "export")
+__all__ = [*_PUBLIC, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str):
+    if name in _MODULES:
+        return import_module(f"ctnet.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'ctnet' has no attribute '{name}'")
     value = getattr(import_module(_PUBLIC[name]), name)

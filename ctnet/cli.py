@@ -83,9 +83,14 @@ def parser() -> argparse.ArgumentParser:
 
     c = command(predict, "predict", "the likeliest classes of a video")
     c.add_argument("video", type=Path)
-    c.add_argument("--weights", type=Path, required=True)
+    c.add_argument("--weights", type=Path, required=True, help="our file, or the authors' (.pth, .pt, .tar)")
     c.add_argument("--top", type=int, default=5)
     c.add_argument("--json", action="store_true")
+    c.add_argument("--save", type=Path, help="picture or video of frames, class and saliency: .png .jpg .mp4 .gif")
+
+    c = command(export, "export", "a network as a file for other programs: ONNX or torch.export")
+    c.add_argument("weights", type=Path, help="our file, or the authors' (.pth, .pt, .tar)")
+    c.add_argument("--to", type=Path, required=True, help="the file to write: .onnx or .pt2")
 
     c = command(run, "run", "execute a notebook with parameters")
     c.add_argument("notebook", type=Path)
@@ -186,17 +191,45 @@ def evaluate(options):
     print(json.dumps({"protocol": str(protocol), **metrics(scores, info)}))
 
 
-def predict(options):
-    from ctnet.evaluation import predict
-    from ctnet.models.weights import load
+def network_of(path: Path):
+    """The network of our own file or, by its suffix, of the authors' checkpoint, which is said on standard error."""
+    from ctnet.models.weights import load, load_released
 
-    best = predict(load(options.weights), options.video, k=options.top)
+    if path.suffix.lower() not in (".pth", ".pt", ".tar"):
+        return load(path)
+    network = load_released(path).eval()
+    print(f"ctnet: {path}: read as the authors' checkpoint of CT-Net on ResNet-50", file=sys.stderr)
+    return network
+
+
+def predict(options):
+    from ctnet import drawing
+    from ctnet.prediction import illustrate, predict
+
+    if options.save:
+        drawing.check(options.save)
+    network = network_of(options.weights)
+    best = predict(network, options.video, k=options.top)
+    if options.save:
+        illustrate(network, options.video, options.save)
     if options.json:
         print(json.dumps([{"label": label, "probability": p} for label, p in best], ensure_ascii=False))
     else:
         width = max(len(label) for label, _ in best)
         for label, p in best:
             print(f"{label:<{width}}  {100 * p:5.1f} %  {'█' * round(30 * p)}")
+
+
+def export(options):
+    from ctnet.export import export, writer
+    from ctnet.protocol import Protocol
+
+    writer(options.to)
+    network = network_of(options.weights)
+    p = getattr(network, "protocol", None) or Protocol()
+    gap = export(network, options.to, p.frames, p.size)
+    shapes = f"clips (N, 3, {p.frames}, {p.size}, {p.size}) -> logits (N, {network.config.num_classes})"
+    print(f"{options.to}: {shapes}, equal to the network's within {gap:.0e}")
 
 
 def run(options):

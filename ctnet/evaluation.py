@@ -1,4 +1,4 @@
-"""Scores of a network under a test protocol, what is read off them, and the prediction for one video."""
+"""Scores of a network under a test protocol, and what is read off them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from ctnet.data import transforms
 from ctnet.data.datasets import DataInfo, VideoDataset
 from ctnet.data.loading import loader
-from ctnet.data.sampling import sample
-from ctnet.data.video import count_frames, read_frames
-from ctnet.errors import ConfigError, ResultError, VideoError
+from ctnet.errors import ResultError
 from ctnet.protocol import Protocol
 
 
@@ -144,37 +142,3 @@ def pair_wins(scores: Scores, info: DataInfo) -> np.ndarray:
     rows = np.arange(len(partner))
     gap = scores.logits[rows, scores.labels] - scores.logits[rows, partner]
     return np.where(partner == scores.labels, np.nan, (np.sign(gap) + 1) / 2)
-
-
-@torch.inference_mode()
-def predict(
-    network: nn.Module,
-    video: str | Path,
-    protocol: Protocol | None = None,
-    k: int = 5,
-    classes: Sequence[str] | None = None,
-) -> list[tuple[str, float]]:
-    """The k likeliest classes of a video file, (label, probability), likeliest first.
-
-    protocol: how clips are taken (default: 8x1x1 at the size given in the network's file, else 256) · classes: names;
-    by default those in the network's file, else "class 0", ... Raises VideoError with the path and the reason.
-    """
-    protocol = protocol or getattr(network, "protocol", None) or Protocol()
-    classes = classes or getattr(network, "classes", None) or [f"class {i}" for i in range(network.fc.out_features)]
-    if len(classes) != network.fc.out_features:
-        raise ConfigError(f"{len(classes)} class names do not fit a network of {network.fc.out_features} classes")
-    if k < 1:
-        raise ConfigError(f"the number of classes to name must be at least 1, not {k}")
-    views = read_views(video, protocol).to(next(network.parameters()).device)
-    probabilities = network.eval()(transforms.normalize(views)).float().mean(0).softmax(0)
-    best = probabilities.topk(min(k, len(classes)))
-    return [(classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
-
-
-def read_views(video: str | Path, protocol: Protocol) -> Tensor:
-    """The views of one video: uint8 (views, C, T, size, size). VideoError with the path and the reason."""
-    if not (count := count_frames(video)):
-        raise VideoError(f"{video}: no frames in it")
-    places = sample(count, protocol.frames, protocol.clips, protocol.sampling)
-    clip = read_frames(video, places.flatten().tolist()).permute(3, 0, 1, 2)
-    return transforms.test_views(clip, protocol.clips, protocol.crops, protocol.size, protocol.short_side)

@@ -164,6 +164,60 @@ def test_predict_as_text_and_as_json(capsys, weights, video):
         assert line.startswith(entry["label"]) and f"{100 * entry['probability']:.1f} %" in line
 
 
+def test_predict_draws_what_it_saw(capsys, weights, video, tmp_path):
+    from ctnet.data.video import count_frames
+
+    words = ("predict", video, "--weights", weights, "--json")
+    told = output(capsys, *words)
+    for name, frames in (("seen.png", 1), ("seen.mp4", 8)):
+        assert output(capsys, *words, "--save", tmp_path / name) == told
+        assert count_frames(tmp_path / name) == frames
+    for name, why in (("seen.avi", "a picture is .png"), ("no/seen.png", "no file can be written there")):
+        told = mistake(capsys, "predict", tmp_path / "no.mp4", "--weights", tmp_path / "no", "--save", tmp_path / name)
+        assert f"{tmp_path / name}: {why}" in told, "before any work"
+
+
+def test_predict_and_export_take_the_authors_checkpoint(capsys, video, tmp_path):
+    from tests.models.test_released import checkpoint, released_state
+
+    file = checkpoint(tmp_path / "ct_net.pth.tar", released_state(num_classes=7))
+    capsys.readouterr()
+    assert main(["predict", str(video), "--weights", str(file), "--json"]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"ctnet: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
+    expected = ctnet.predict(ctnet.load_released(file), video)
+    assert [(line["label"], line["probability"]) for line in json.loads(told.out)] == expected
+
+
+def test_foreign_files_run_no_code(capsys, video, tmp_path):
+    import torch
+
+    from tests.models.networks import Payload
+
+    for name in ("evil.pth", "evil.pth.tar", "evil.safetensors"):
+        torch.save({"state_dict": {"new_fc.bias": Payload(tmp_path / "touched")}}, tmp_path / name)
+        assert name in mistake(capsys, "predict", video, "--weights", tmp_path / name)
+        assert name in mistake(capsys, "export", tmp_path / name, "--to", tmp_path / "net.pt2")
+    assert not (tmp_path / "touched").exists() and not (tmp_path / "net.pt2").exists()
+
+
+def test_export_writes_a_file_that_other_programs_run(capsys, weights, tmp_path):
+    import torch
+
+    path = tmp_path / "net.pt2"
+    line = output(capsys, "export", weights, "--to", path)
+    shapes = "clips (N, 3, 8, 32, 32) -> logits (N, 44)"
+    assert re.fullmatch(re.escape(f"{path}: {shapes}, equal to the network's within ") + r"\de-\d\d\n", line)
+    clips = torch.randn(2, 3, 8, 32, 32)
+    with torch.inference_mode():
+        found = torch.export.load(path).module()(clips)
+        torch.testing.assert_close(found, ctnet.load(weights)(clips), rtol=1e-4, atol=1e-4)
+    absent = tmp_path / "no"
+    assert "suffix must be .onnx or .pt2" in mistake(capsys, "export", absent, "--to", tmp_path / "net.pb")
+    assert "no file can be written there" in mistake(capsys, "export", absent, "--to", tmp_path / "no" / "net.pt2")
+    assert f"{absent}: no such file" in mistake(capsys, "export", absent, "--to", tmp_path / "net.onnx")
+
+
 def test_unknown_names_are_one_line_with_the_near_ones(capsys, home):
     assert "unknown model 'ctnet_resnet5'; did you mean ctnet_resnet50" in mistake(capsys, "cost", "ctnet_resnet5")
     assert "unknown model 'tsn'" in mistake(capsys, "train", "tsn", "--scale", "smoke")

@@ -1,4 +1,4 @@
-"""Scores under a protocol, the metrics read off them, and the prediction for one video."""
+"""Scores under a protocol, and the metrics read off them."""
 
 import json
 import shutil
@@ -14,9 +14,8 @@ import ctnet
 from ctnet import evaluation
 from ctnet.data import transforms
 from ctnet.data.datasets import DataInfo
-from ctnet.errors import ConfigError, ResultError, VideoError
-from ctnet.evaluation import Scores, ensemble, metrics, pair_wins, predict, score, shuffle
-from ctnet.models import weights
+from ctnet.errors import ResultError, VideoError
+from ctnet.evaluation import Scores, ensemble, metrics, pair_wins, score, shuffle
 from ctnet.protocol import Protocol
 from tests.toy import PLAIN, SMALL, network, write_set
 
@@ -225,48 +224,6 @@ def test_scores_that_cannot_be_read_or_written_are_named(tmp_path):
             Scores.load(tmp_path / name)
     with pytest.raises(ResultError, match="cannot be written"):
         BY_HAND.save(tmp_path / "text" / "scores.npz")
-
-
-def test_a_prediction_by_path_is_that_of_the_test(smoke, ct_net, tmp_path):
-    info = DataInfo.read(smoke)
-    weights.save(ct_net, tmp_path / "w", classes=info.classes, protocol=vars(P))
-    net = weights.load(tmp_path / "w")
-    data = evaluation.test_split(smoke, P)
-    for index in (0, 41):
-        clip, label, _ = data[index]
-        logits = net(transforms.normalize(clip)).mean(0)
-        best = predict(net, data.manifest.path(index), k=3)
-        assert [name for name, _ in best] == [info.classes[i] for i in logits.topk(3).indices]
-        assert [p for _, p in best] == pytest.approx(logits.softmax(0).topk(3).values.tolist(), rel=1e-4)
-    everything = predict(net, str(data.manifest.path(0)), k=1000)
-    values = [p for _, p in everything]
-    assert len(everything) == 44 and values == sorted(values, reverse=True) and sum(values) == pytest.approx(1)
-    assert sum(values[:5]) <= 1 and min(values) >= 0
-
-
-def test_a_network_without_names_counts_its_classes(smoke, tsn):
-    video = smoke / "videos" / "test" / "00" / "000000.avi"
-    assert {name for name, _ in predict(tsn, video, P, k=44)} == {f"class {i}" for i in range(44)}
-    names = [f"word {i}" for i in range(44)]
-    assert predict(tsn, video, P, k=1, classes=names)[0][0] in names
-    with pytest.raises(ConfigError, match="2 class names do not fit a network of 44 classes"):
-        predict(tsn, video, P, classes=["a", "b"])
-    with pytest.raises(ConfigError, match="at least 1, not 0"):
-        predict(tsn, video, P, k=0)
-
-
-def test_videos_that_cannot_be_read_are_named(tmp_path, tsn):
-    (tmp_path / "text.mp4").write_text("no video")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "empty.avi").touch()
-    for name in ("absent.mp4", "text.mp4", "folder", "empty.avi"):
-        with pytest.raises(VideoError, match=f"^{tmp_path / name}: "):
-            predict(tsn, tmp_path / name, P)
-
-
-def test_more_frames_than_the_video_has_repeat_some(smoke, tsn):
-    video = smoke / "videos" / "test" / "00" / "000000.avi"
-    assert len(predict(tsn, video, Protocol(24, crops=3, clips=2, size=40))) == 5
 
 
 def test_metrics_are_plain_numbers_for_json(smoke, tsn):

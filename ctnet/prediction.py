@@ -1,0 +1,80 @@
+"""The prediction for one video: as a list of classes, and drawn over the frames that the network saw."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ctnet import drawing
+from ctnet.data import transforms
+from ctnet.data.sampling import sample
+from ctnet.data.video import count_frames, read_frames
+from ctnet.errors import ConfigError, VideoError
+from ctnet.protocol import Protocol
+from ctnet.saliency import saliency
+
+
+def predict(
+    network: nn.Module,
+    video: str | Path,
+    protocol: Protocol | None = None,
+    k: int = 5,
+    classes: Sequence[str] | None = None,
+) -> list[tuple[str, float]]:
+    """The k likeliest classes of a video file, (label, probability), likeliest first.
+
+    protocol: how clips are taken (default: 8x1x1 at the size given in the network's file, else 256) · classes: names;
+    by default those in the network's file, else "class 0", ... Raises VideoError with the path and the reason.
+    """
+    protocol, classes = terms(network, protocol, classes)
+    if k < 1:
+        raise ConfigError(f"the number of classes to name must be at least 1, not {k}")
+    best = probabilities(network, read_views(video, protocol)).topk(min(k, len(classes)))
+    return [(classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+
+
+def illustrate(
+    network: nn.Module,
+    video: str | Path,
+    path: str | Path,
+    protocol: Protocol | None = None,
+    classes: Sequence[str] | None = None,
+):
+    """Draws the likeliest class, its probability and its saliency over the frames that were picked (`drawing.save`).
+
+    path: .png or .jpg for the frames in a row, .mp4 or .gif for one after the other. Of several views it is the first
+    clip's central crop. Raises ConfigError for another suffix before anything is read, and as `predict`.
+    """
+    drawing.check(path)
+    protocol, classes = terms(network, protocol, classes)
+    views = read_views(video, protocol)
+    probability, label = probabilities(network, views).max(0)
+    clip = views[protocol.crops // 2]
+    title = f"{classes[label]}  {probability:.1%}"
+    drawing.save(path, clip, saliency(network, clip, int(label)), title)
+
+
+def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] | None):
+    """The protocol and the class names that are given, or else those of the network's file."""
+    protocol = protocol or getattr(network, "protocol", None) or Protocol()
+    classes = classes or getattr(network, "classes", None) or [f"class {i}" for i in range(network.fc.out_features)]
+    if len(classes) != network.fc.out_features:
+        raise ConfigError(f"{len(classes)} class names do not fit a network of {network.fc.out_features} classes")
+    return protocol, classes
+
+
+@torch.inference_mode()
+def probabilities(network: nn.Module, views: Tensor) -> Tensor:
+    """(views, C, T, H, W) uint8 of one video -> (classes,): softmax of the mean of the logits, as in the release."""
+    views = views.to(next(network.parameters()).device)
+    return network.eval()(transforms.normalize(views)).float().mean(0).softmax(0)
+
+
+def read_views(video: str | Path, protocol: Protocol) -> Tensor:
+    """The views of one video: uint8 (views, C, T, size, size). VideoError with the path and the reason."""
+    if not (count := count_frames(video)):
+        raise VideoError(f"{video}: no frames in it")
+    places = sample(count, protocol.frames, protocol.clips, protocol.sampling)
+    clip = read_frames(video, places.flatten().tolist()).permute(3, 0, 1, 2)
+    return transforms.test_views(clip, protocol.clips, protocol.crops, protocol.size, protocol.short_side)
