@@ -92,3 +92,10 @@ def test_grid_words_trains_every_network_in_order_and_shuffled(executed, home):
     assert shown["network"].tolist() == ["tsn_resnet50", "ctnet_resnet50"]
     from_scratch = pd.read_csv(home / "csv" / "grid_runs.csv").set_index("row")["result"]
     assert from_scratch["16 words, ctnet_resnet50"] != from_scratch["16 words from MotionPairs, ctnet_resnet50"]
+
+
+def test_the_predict_notebook_names_classes_and_shows_frames(executed):
+    outputs = [o for c in executed("predict").cells for o in c.get("outputs", ())]
+    text = "".join(o.get("text", "") for o in outputs)
+    assert ".avi is red leads blue\n" in text and text.count("%  ") == 5
+    assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
