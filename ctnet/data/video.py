@@ -45,6 +45,8 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
 def count_frames(path: str | Path) -> int:
     """Frames that a player shows: headers (and decord) err on cut mp4 files. VideoError where nothing can be read."""
     path = Path(path)
+    if not path.exists():
+        raise VideoError(f"{path}: no such file")
     return len(_images(path)) if path.is_dir() else packets.count(path)
 
 
