@@ -58,8 +58,9 @@ def parser() -> argparse.ArgumentParser:
 
     c = command(data, "data", "make or check a data set")
     c.add_argument("action", choices=("prepare", "verify"))
-    c.add_argument("name", help="motionpairs, grid16, grid10, grid51, or a name for class folders of your own videos")
+    c.add_argument("name", help="motionpairs, a set of data/README.md, or a name for class folders of your own videos")
     c.add_argument("--source", type=Path, help="folder of the videos (all but motionpairs)")
+    c.add_argument("--lists", type=Path, nargs="+", default=[], help="files of 'path frames label' lines, instead")
     c.add_argument("--scale", default="cpu", help="of motionpairs: smoke, cpu, gpu")
     c.add_argument("--workers", type=whole)
 
@@ -143,12 +144,17 @@ def rows(options):
 
 def data(options):
     from ctnet.data import prepare
+    from ctnet.data.own import REPORT
 
     if options.action == "prepare":
-        print(prepare.prepare(options.name, options.scale, workers=options.workers, source=options.source))
+        folder = prepare.prepare(options.name, options.scale, None, options.workers, options.source, options.lists)
+        if (folder / REPORT).exists():
+            summary, _, left_out = (folder / REPORT).read_text(encoding="utf-8").partition("\n\n")
+            print(summary + (f"\nsee {folder / REPORT}" if left_out else ""), file=sys.stderr)
+        print(folder)
         return 0
     folder = prepare.locate(options.name, options.scale)
-    broken = prepare.verify(folder)
+    broken = prepare.verify(folder, options.workers)
     print("\n".join(broken) or f"{folder}: every clip can be read")
     return 1 if broken else 0
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from ctnet import paper, paths, results
-from ctnet.data import grid
 from ctnet.data.prepare import prepare
+from ctnet.data.sets import grid
 from ctnet.runner import run
 from tests.sets import copy_of_grid
 

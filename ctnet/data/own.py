@@ -5,24 +5,27 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from hashlib import md5, sha256
+from hashlib import sha256
 from pathlib import Path
 
-from ctnet.data.video import IMAGES, count_frames
-from ctnet.errors import DataError, VideoError
+from ctnet.errors import DataError
 
-VIDEOS = {".avi", ".mp4", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".ts", ".mts", ".m2ts"}
+REPORT = "report.txt"
 Row = tuple[str | Path, int, int, int]  # path, label, start, frames
 
 
 def write_set(
-    folder: str | Path, classes: Sequence[str], rows: dict[str, Sequence[Row]], version: int = 1, **facts
+    folder: str | Path,
+    classes: Sequence[str],
+    rows: dict[str, Sequence[Row]],
+    version: int = 1,
+    report: str | None = None,
+    **facts,
 ) -> Path:
     """Writes dataset.json and a manifest for each split of `rows` ({split: [(path, label, start, frames)]}).
 
-    facts: more entries of dataset.json, such as tiers, reverse, flip. The folder bears its name once it is
-    whole; a set of manifests that is there is replaced, and nothing else ever is: DataError.
+    report: text of report.txt · facts: more entries of dataset.json, such as tiers, reverse, flip. The folder bears
+    its name once it is whole; a set of manifests that is there is replaced, and nothing else ever is: DataError.
     """
     folder = Path(folder)
     replaceable(folder, {(folder / row[0]).parent for clips in rows.values() for row in clips})
@@ -40,6 +43,8 @@ def write_set(
         for split, clips in rows.items():
             with (partial / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([("path", "label", "start", "frames"), *clips])
+        if report is not None:
+            (partial / REPORT).write_text(report + "\n", encoding="utf-8")
         (partial / "dataset.json").write_text(json.dumps(content | facts, indent=1))
         if folder.exists():
             shutil.rmtree(folder)
@@ -56,7 +61,7 @@ def replaceable(folder: Path, sources: Iterable[Path]) -> None:
         found = [p.name for p in folder.iterdir()] if folder.is_dir() else []
         if "dataset.json" not in found:
             raise DataError(f"{folder}: there, and no data set (no dataset.json in it); move it or take another name")
-        if more := [name for name in sorted(found) if name != "dataset.json" and not name.endswith(".csv")]:
+        if more := [name for name in sorted(found) if name not in ("dataset.json", REPORT) and name[-4:] != ".csv"]:
             raise DataError(f"{folder}: holds more than manifests ({more[0]}); move it or take another name")
     places = {Path(os.path.abspath(folder)), folder.resolve()}
     for source in sources:
@@ -97,72 +102,14 @@ def select(folder: str | Path, classes: Sequence[str], out: str | Path) -> Path:
     return write_set(out, classes, rows, **facts)
 
 
-def from_folders(source: str | Path, folder: str | Path, test_share: float = 0.2) -> Path:
-    """A set of videos kept in one folder a class: <source>/<class>/<video>, or
-    <source>/{train,test}/<class>/<video>.
+def from_folders(source: str | Path, folder: str | Path, workers: int | None = None) -> Path:
+    """A set of videos kept in one folder a class: <source>/<class>/<video>, or <source>/{train,test}/<class>/<video>.
 
-    Without given splits a video's name decides which it falls into, so that it stays there when others are
-    added. <source>/val is the test split where there is no <source>/test. Raises DataError, which lists the
-    first videos that cannot be read.
+    A video that cannot be read is left out, and named in the set's report.txt.
     """
-    source = Path(source).absolute()
+    from ctnet.data.sets.folders import folders
+    from ctnet.data.sets.make import make
+
+    source = Path(os.path.abspath(source))
     replaceable(Path(folder), [source])
-    given = [split for split in ("train", "val", "test") if (source / split).is_dir()]
-    homes = {split: source / split for split in given} or {"": source}
-    if "val" in given and "test" not in given:
-        homes["test"] = homes.pop("val")
-    classes = sorted({p.name for home in homes.values() for p in _folders(home)})
-    if not classes:
-        raise DataError(f"{source}: no folders of videos in it; needed: one folder for each class")
-    label = {name: k for k, name in enumerate(classes)}
-    found = [
-        (split or ("test" if _share(video.name) < test_share else "train"), video, label[home.name])
-        for split, root in homes.items()
-        for home in _folders(root)
-        for video in sorted(home.iterdir())
-        if _is_video(video)
-    ]
-    counts = dict(zip((v for _, v, _ in found), count_all(v for _, v, _ in found), strict=True))
-    rows: dict[str, list[Row]] = {split: [] for split in (homes if given else ("train", "test"))}
-    for split, video, k in found:
-        rows[split].append((video, k, 0, counts[video]))
-    if found and not given and not all(rows.values()):
-        raise DataError(
-            f"{source}: by their names all its {len(found)} videos would be in one split, '{found[0][0]}'; "
-            "make folders train/ and test/ in it, with one folder for each class in both"
-        )
-    return write_set(folder, classes, rows)
-
-
-def count_all(videos: Iterable[Path]) -> list[int]:
-    """The frames of each video, read in threads; one DataError for all that cannot be read or are empty."""
-    from tqdm import tqdm
-
-    def count(video: Path) -> int | str:
-        try:
-            return count_frames(video) or f"{video}: no frames in it"
-        except VideoError as error:
-            return str(error)
-
-    videos = list(videos)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        counts = list(tqdm(pool.map(count, videos), "count frames", len(videos), unit="video", leave=False))
-    broken = [c for c in counts if isinstance(c, str)]
-    if broken:
-        raise DataError(f"{len(broken)} videos cannot be read; mend or remove them: {'; '.join(broken[:5])}")
-    return counts
-
-
-def _folders(home: Path) -> list[Path]:
-    return sorted(p for p in home.iterdir() if p.is_dir() and not p.name.startswith(".")) if home.is_dir() else []
-
-
-def _is_video(path: Path) -> bool:
-    if path.is_dir():
-        return any(p.suffix.lower() in IMAGES for p in path.iterdir())
-    return path.suffix.lower() in VIDEOS
-
-
-def _share(name: str) -> float:
-    """A number in [0, 1) that follows from the name."""
-    return int(md5(name.encode()).hexdigest()[:8], 16) / 16**8
+    return make(folders(source), Path(folder), workers or os.cpu_count() or 1)

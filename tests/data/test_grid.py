@@ -57,7 +57,11 @@ def test_a_folder_that_is_no_copy_of_grid_is_named(tmp_path):
     "old, new, told",
     [
         (",label,", ",number,", "line 1 lacks the column label"),
-        ("train,train,1,zero,1,11", "train,train,1,zero,one,11", "line 3: label must be a whole number, not 'one'"),
+        (
+            "train,train,1,zero,1,11",
+            "train,train,1,zero,one,11",
+            "line 3: label must be a whole number from 0 up, not 'one'",
+        ),
         ("val,val,0,bin,0,1,6,20", "val,val,0,bin,0,1,6", "line 4: the column video_frames is empty"),
         ("val,val,0,bin,0,1,6,20", "val,val,0,bin,0,1.5,6,20", "line 4: start_frame must be a whole number"),
     ],

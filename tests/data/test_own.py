@@ -60,15 +60,35 @@ def test_videos_that_all_fall_on_one_side_need_given_splits(tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
-def test_broken_videos_are_listed_and_no_set_is_left(tmp_path):
-    film(tmp_path / "videos" / "a" / "good.avi")
-    bad = tmp_path / "videos" / "a" / "bad.avi"
+def test_broken_videos_are_left_out_by_name(tmp_path):
+    for split in ("train", "test"):
+        for n in range(2):
+            film(tmp_path / "videos" / split / "a" / f"{n}.avi")
+    bad = tmp_path / "videos" / "train" / "a" / "0.avi"
     bad.write_bytes(b"text")
-    with pytest.raises(DataError, match=f"1 videos cannot be read; .*{bad}"):
+    folder = from_folders(tmp_path / "videos", tmp_path / "mine")
+    assert DataInfo.read(folder).splits == {"train": 1, "test": 2} and verify(folder) == []
+    report = (folder / "report.txt").read_text()
+    assert report.startswith("train: 1 found of 2 listed\ntest: 2 found of 2 listed\nclasses: 1\n\n")
+    assert f"left out of train: {bad}: " in report and report.count("left out") == 1
+
+
+def test_where_no_video_can_be_read_no_set_is_made(tmp_path):
+    for split in ("train", "test"):
+        film(tmp_path / "videos" / split / "a" / "0.avi")
+    bad = tmp_path / "videos" / "test" / "a" / "0.avi"
+    bad.write_bytes(b"text")
+    with pytest.raises(DataError, match=f"mine: none of the 1 videos of its test split is there; the first: {bad}"):
         from_folders(tmp_path / "videos", tmp_path / "mine")
     with pytest.raises(DataError, match="no folders of videos"):
-        from_folders(tmp_path / "videos" / "a", tmp_path / "mine")
-    assert not (tmp_path / "mine").exists() and not list(tmp_path.glob(".mine*"))
+        from_folders(tmp_path / "videos" / "train" / "a", tmp_path / "mine")
+    with pytest.raises(DataError, match="no videos in its folders a, empty"):
+        (tmp_path / "videos" / "train" / "empty").mkdir()
+        bad.unlink(), (bad.parents[2] / "train" / "a" / "0.avi").unlink()
+        from_folders(tmp_path / "videos", tmp_path / "mine")
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        from_folders(tmp_path / "nowhere", tmp_path / "mine")
+    assert not (tmp_path / "mine").exists() and not list(tmp_path.glob(".mine*.partial"))
 
 
 def test_an_empty_split_is_refused_and_the_old_set_kept(tmp_path):

@@ -10,7 +10,7 @@ import torch
 
 from ctnet.data import prepare as preparing
 from ctnet.data.datasets import DataInfo, Manifest
-from ctnet.data.motionpairs import CLASSES, REVERSE
+from ctnet.data.motionpairs import CLASSES, REVERSE, draw
 from ctnet.data.prepare import locate, prepare, verify
 from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
@@ -54,7 +54,7 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
     def refuse(*_):
         raise AssertionError("drawn again")
 
-    monkeypatch.setattr(preparing, "_draw", refuse)
+    monkeypatch.setattr(draw, "write_clips", refuse)
     before = {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}
     assert prepare("motionpairs", "tiny", tiny.parent) == tiny
     assert before == {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}

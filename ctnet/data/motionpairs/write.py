@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ctnet.data.motionpairs.classes import CLASSES
 from ctnet.data.motionpairs.clips import PAIRED, SPLITS, pair
+from ctnet.data.motionpairs.draw import video_path
 from ctnet.data.motionpairs.stage import Difficulty
-from ctnet.data.prepare import video_path
+from ctnet.data.processes import report
 from ctnet.data.video import write_video
 
 
@@ -29,11 +30,6 @@ def save(path: Path, frames) -> None:
     writing = path.with_name(f".{path.name}")
     write_video(writing, frames)
     os.replace(writing, path)
-
-
-def report(line: str) -> None:
-    """One whole line on the pipe that all drawing processes share."""
-    os.write(1, f"{line}\n".encode())
 
 
 def main(folder: Path, scale: dict, k: int, n: int) -> None:

@@ -1,0 +1,145 @@
+"""GRID words (Cooke et al., 2006): lip reading on real video, word by word.
+
+The corpus, as its owners publish it:                       or a packed copy of one talker:
+    <anywhere>/<talker>/.../<sentence>.mpg                      videos/<sentence>.mp4
+    <anywhere>/<talker>/.../<sentence>.align                    words.csv
+      (`23000 29500 bin`: start, end, word; 1000 a frame)
+
+A clip is a word with a margin, and is cut out of its sentence once: that has one key frame, so that to read a word out
+of it is to decode all that comes before. All words of a sentence are in the same split.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
+from pathlib import Path
+from typing import NamedTuple
+
+from ctnet.data.own import replaceable
+from ctnet.data.sets.listing import Clip, Listing, find, lines_of, number, records_of
+from ctnet.data.video import count_frames, read_frames, write_video
+from ctnet.errors import DataError, VideoError
+
+NUMBERS = ("label", "start_frame", "end_frame", "video_frames")
+COLUMNS = ("video", "split", "word", *NUMBERS)
+CUTS = "grid-cuts"  # folder of the word clips, beside the sets made of them
+MARGIN = 2  # frames taken before and after a word
+SUBSETS = {"grid16": 16, "grid10": 10, "grid51": 51}  # commands, colours, prepositions, adverbs · digits · all
+DIGITS = "zero one two three four five six seven eight nine".split()
+SLOTS = 6  # words of a sentence: command, colour, preposition, letter, digit, adverb
+SILENCE = {"sil", "sp"}
+PER_FRAME = 1000  # units of an align file
+
+
+class Word(NamedTuple):
+    """One word: its sentence's video, its split, and frames [start, end) with the margin, the name of its cut."""
+
+    video: Path
+    split: str
+    word: str
+    start: int
+    end: int
+    cut: str
+
+
+def prepare(name: str, source: Path, folder: Path) -> Path:
+    """Manifests in `folder` over word clips, which are cut into grid-cuts beside it, unless they are there.
+
+    name: `grid16` (commands, colours, prepositions, adverbs), `grid10` (digits) or `grid51` (all words).
+    """
+    from ctnet.data.sets.make import make
+
+    replaceable(folder, [source])
+    known, words = packed(source) if (source / "words.csv").is_file() else corpus(source)
+    short = [w for w in known if len(w) > 1 and w not in DIGITS]
+    wanted = {"grid16": short, "grid10": [w for w in known if w in DIGITS], "grid51": known}[name]
+    words = [word for word in words if word.word in wanted]
+    clips: dict[str, list[Clip]] = {"train": [], "test": []}
+    for word in words:
+        clips[word.split].append(Clip(Path("..", CUTS, word.cut), wanted.index(word.word)))
+    return make(Listing(tuple(wanted), clips), folder, 1, count=lambda videos: cut(words, folder.parent / CUTS))
+
+
+def packed(source: Path) -> tuple[list[str], list[Word]]:
+    """(classes, words) of words.csv, which gives the frames of each word and the split of each sentence."""
+    words, labels = [], {}
+    for where, row in records_of(find(source, "words.csv"), COLUMNS):
+        label, start, end, total = (number(row[column], column, where) for column in NUMBERS)
+        labels[row["word"]] = label
+        start, end = max(start - MARGIN, 0), min(end + MARGIN, total)
+        video, split = row["video"], "train" if row["split"] == "train" else "test"
+        words.append(
+            Word(source / "videos" / f"{video}.mp4", split, row["word"], start, end, f"{video}-{start}-{end}.avi")
+        )
+    find(source, "videos")
+    return sorted(labels, key=labels.__getitem__), words
+
+
+def corpus(source: Path) -> tuple[list[str], list[Word]]:
+    """(classes, words) of the sentences that have a video and an align file.
+
+    Classes are in the order of a sentence's slots, sorted within one, and a sentence tests where the md5 of its name
+    divides by 5: the order and the split of the packed copy. The frames are whole, faces and not lips.
+    """
+    places: dict[str, dict[tuple[str, str], Path]] = {".mpg": {}, ".align": {}}
+    for home, _, files in os.walk(source):
+        talker = next((part for part in reversed(Path(home).parts) if re.fullmatch(r"s\d+", part)), "s0")
+        for file in sorted(files):
+            stem, ending = os.path.splitext(file)
+            if ending in places:
+                places[ending].setdefault((talker, stem), Path(home, file))
+    sentences = sorted(set(places[".mpg"]) & set(places[".align"]))
+    if not sentences:
+        raise DataError(
+            f"{source}: not GRID: needs the talkers' folders (s1, ...) with .mpg videos and .align files, or a packed "
+            "copy with words.csv and videos/"
+        )
+    slots: dict[str, int] = {}
+    words = []
+    for talker, name in sentences:
+        spoken = [row for row in map(aligned, lines_of(places[".align"][talker, name])) if row[2] not in SILENCE]
+        if len(spoken) != SLOTS:
+            raise DataError(f"{places['.align'][talker, name]}: {len(spoken)} words; a sentence of GRID has {SLOTS}")
+        split = "test" if int(md5(name.encode()).hexdigest(), 16) % 5 == 0 else "train"
+        for slot, (first, last, word) in enumerate(spoken):
+            slots[word] = min(slot, slots.get(word, slot))
+            start, end = max(first - MARGIN, 0), last + MARGIN
+            video = places[".mpg"][talker, name]
+            words.append(Word(video, split, word, start, end, f"{talker}-{name}-{start}-{end}.avi"))
+    return sorted(slots, key=lambda word: (slots[word], word)), words
+
+
+def aligned(line: tuple[str, str]) -> tuple[int, int, str]:
+    """(first frame, frame after the last, word) of a line of an align file."""
+    where, text = line
+    parts = text.split()
+    if len(parts) != 3:
+        raise DataError(f"{where}: needs to be 'start end word', not '{text[:100]}'")
+    start, end = (number(part, "a time", where) // PER_FRAME for part in parts[:2])
+    if end < start:
+        raise DataError(f"{where}: the word '{parts[2]}' ends before it starts")
+    return start, end, parts[2]
+
+
+def cut(words: Sequence[Word], folder: Path) -> dict[Path, int | str]:
+    """Writes each word as a file of its own, unless it is there; its frames, or one line on why there are none."""
+    from tqdm import tqdm
+
+    def write(word: Word) -> int | str:
+        path = folder / word.cut
+        try:
+            if not path.exists():
+                part = path.with_suffix(".part.avi")
+                end = min(word.end, count_frames(word.video)) if word.video.exists() else word.end
+                write_video(part, read_frames(word.video, range(word.start, end)).numpy())
+                part.replace(path)
+            return count_frames(path)
+        except VideoError as error:
+            return f"{error} (the word '{word.word}')"
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        frames = list(tqdm(pool.map(write, words), "cut words", len(words), unit="clip"))
+    return {Path("..", folder.name, word.cut): found for word, found in zip(words, frames, strict=True)}

@@ -1,0 +1,81 @@
+"""From a listing to a data set: count the frames, write manifests, dataset.json and report.txt, all or nothing."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from glob import escape
+from hashlib import sha256
+from pathlib import Path
+
+from ctnet.data.own import Row, replaceable, write_set
+from ctnet.data.sets.listing import Listing
+from ctnet.data.sets.scan import scan
+from ctnet.errors import DataError
+
+Counts = dict[Path, int | str]  # frames of a video, or one line on why it cannot be used
+
+
+def make(
+    listing: Listing,
+    folder: Path,
+    workers: int,
+    order: str | None = None,
+    count: Callable[[Sequence[Path]], Counts] | None = None,
+) -> Path:
+    """Writes the set and returns its folder.
+
+    A video that is absent, broken or shorter than its list says is told in report.txt, by name; the set is made of the
+    others. DataError where nothing is left of a split. A call that was killed is taken up where it stopped, and two
+    calls at once wait for each other. order: what is known of the owners' classes, as `order_of` gives it.
+    """
+    from filelock import FileLock
+
+    videos = [clip.video for clips in listing.clips.values() for clip in clips]
+    replaceable(folder, {(folder / video).parent for video in videos})
+    memory = folder.with_name(f".{folder.name}.scan")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            for left in folder.parent.glob(f".{escape(folder.name)}-*.partial"):
+                shutil.rmtree(left)
+            counts = count(videos) if count else scan(videos, memory, workers)
+            written = write(listing, folder, counts, order)
+            memory.unlink(missing_ok=True)
+            return written
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror or error}); free space or set CTNET_DATA"
+        ) from error
+
+
+def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> Path:
+    """The set of what has frames; the rest goes into its report."""
+    rows: dict[str, list[Row]] = {split: [] for split in listing.clips}
+    left_out = {split: list(listing.wrong.get(split, ())) for split in listing.clips}
+    short = []
+    for split, clips in listing.clips.items():
+        for video, label, said in clips:
+            found = counts[video]
+            if isinstance(found, str):
+                left_out[split].append(found)
+                continue
+            if said and found < said:
+                short.append(f"{video}: {found} frames, its list says {said}")
+            rows[split].append((video, label, 0, min(found, said or found)))
+    listed = {split: len(rows[split]) + len(left_out[split]) for split in rows}
+    for split in rows:
+        if not rows[split]:
+            first = f"; the first: {left_out[split][0]}" if left_out[split] else ""
+            raise DataError(f"{folder.name}: none of the {listed[split]} videos of its {split} split is there{first}")
+    lines = [f"{split}: {len(rows[split])} found of {listed[split]} listed" for split in rows]
+    lines.append(f"classes: {len(listing.classes)}")
+    if order:
+        lines[-1] += ", in the owners' order" if order_of(listing.classes) == order else ", not all of the owners'"
+    lines += [""] + [f"left out of {split}: {line}" for split in rows for line in left_out[split]]
+    lines += [f"kept, but short: {line}" for line in short]
+    return write_set(folder, listing.classes, rows, report="\n".join(lines), listed=listed, **listing.facts)
+
+
+def order_of(classes: Sequence[str]) -> str:
+    """A hash of the names in their order, capitals left aside."""
+    return sha256(json.dumps([name.lower() for name in classes]).encode()).hexdigest()

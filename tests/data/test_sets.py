@@ -1,0 +1,149 @@
+"""Every published set from its owners' layout to an accuracy, and what is told of one that is not whole."""
+
+from pathlib import Path
+
+import pytest
+
+import ctnet
+from ctnet import cli, evaluation
+from ctnet.data import sets
+from ctnet.data.datasets import DataInfo, Manifest, VideoDataset
+from ctnet.data.prepare import prepare
+from ctnet.data.sets.make import order_of
+from ctnet.protocol import Protocol
+from ctnet.recipe import Recipe
+from ctnet.training import train
+from tests.data.layouts import CLASSES as NAMES
+from tests.data.layouts import LAYOUTS, film
+from tests.toy import PLAIN
+
+KINDS = {name: next((kind for kind in NAMES if name.startswith(kind)), None) for name in LAYOUTS}
+MADE = {
+    "mini_kinetics": ("abseiling", "zumba"),
+    "grid16": ("bin", "lay", "blue", "red", "at", "now"),
+    "grid10": ("four", "two"),
+    "grid51": ("bin", "lay", "blue", "red", "at", "f", "four", "two", "now"),
+    "mine": NAMES["hmdb51"],
+}
+
+
+def classes_of(name: str) -> tuple[str, ...]:
+    return MADE.get(name) or tuple(sorted(NAMES[KINDS[name]]))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_from_the_owners_layout_to_an_accuracy(name, sources, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
+    assert cli.main(["data", "prepare", name, "--source", str(sources(name))]) == 0
+    told = capsys.readouterr()
+    folder = Path(told.out.strip())
+    assert folder == tmp_path / "sets" / name and " found of " in told.err
+    assert cli.main(["data", "verify", name]) == 0
+    assert not list(folder.parent.glob(".*.scan")) and not list(folder.parent.glob(".*.partial"))
+
+    info = DataInfo.read(folder)
+    assert info.classes == classes_of(name) and info.extra["listed"] == info.splits
+    assert info.flip == ((0, 2, 1) if name.startswith("something") else None)
+    if not name.startswith("grid"):
+        assert info.splits == {"train": 3 * len(info.classes), "test": 2 * len(info.classes)}
+    for split in info.splits:
+        m = Manifest.read(folder, split, info)
+        for i in range(len(m)):
+            if not name.startswith("grid"):
+                assert m.frames[i] == 8
+            if name.startswith(("kinetics", "ucf101", "hmdb51", "mine")):  # the file's folder says its class
+                assert m.path(i).parent.name.replace("_", " ") == info.classes[m.labels[i]].replace("_", " ")
+    if name not in ("ucf101_2", "ucf101_3", "hmdb51_2", "hmdb51_3", "grid10", "grid51"):
+        train_and_test(folder, tmp_path / "run")
+
+
+def train_and_test(folder: Path, run: Path) -> None:
+    protocol = Protocol(4, size=32)
+    data = VideoDataset(folder, "train", 4, 32, True)
+    net = ctnet.create_model("tsn_resnet50", num_classes=len(data.info.classes), num_frames=4, **PLAIN)
+    recipe = Recipe(epochs=1, batch_size=8, warmup=0, scales=(1.0,))
+    record = train(net, data, recipe, run, accelerator="cpu", progress=False)
+    assert record["epochs"][-1]["loss"] > 0
+    held_out = evaluation.test_split(folder, protocol)
+    scores = evaluation.score(net, held_out, protocol, device="cpu")
+    assert scores.logits.shape == (data.info.splits["test"], len(data.info.classes))
+    assert 0 <= evaluation.metrics(scores, data.info)["top1"] <= 100
+
+
+def test_words_of_grid_are_cut_where_they_are_spoken(sources, tmp_path):
+    from ctnet.data.video import read_frames
+
+    folder = prepare("grid51", root=tmp_path, source=sources("grid51"))
+    info = DataInfo.read(folder)
+    assert info.splits == {"train": 12, "test": 12}
+    m = Manifest.read(folder, "train", info)
+    (k,) = (i for i in range(len(m)) if m.path(i).name.startswith("s1-bbaf2n-6-"))  # "blue", frames 8-15
+    assert info.classes[m.labels[k]] == "blue" and m.frames[k] == 12
+    whole = read_frames(sources("grid51") / "s1" / "bbaf2n.mpg", range(6, 18)).int()
+    assert (read_frames(m.path(k), range(12)).int() - whole).abs().float().mean() < 3
+    last = max(m.frames[i] for i in range(len(m)) if info.classes[m.labels[i]] == "now")
+    assert last == 10, "no frame after the end of the sentence"
+
+
+UCF101 = """ApplyEyeMakeup ApplyLipstick Archery BabyCrawling BalanceBeam BandMarching BaseballPitch Basketball
+BasketballDunk BenchPress Biking Billiards BlowDryHair BlowingCandles BodyWeightSquats Bowling BoxingPunchingBag
+BoxingSpeedBag BreastStroke BrushingTeeth CleanAndJerk CliffDiving CricketBowling CricketShot CuttingInKitchen Diving
+Drumming Fencing FieldHockeyPenalty FloorGymnastics FrisbeeCatch FrontCrawl GolfSwing Haircut Hammering HammerThrow
+HandstandPushups HandstandWalking HeadMassage HighJump HorseRace HorseRiding HulaHoop IceDancing JavelinThrow
+JugglingBalls JumpingJack JumpRope Kayaking Knitting LongJump Lunges MilitaryParade Mixing MoppingFloor Nunchucks
+ParallelBars PizzaTossing PlayingCello PlayingDaf PlayingDhol PlayingFlute PlayingGuitar PlayingPiano PlayingSitar
+PlayingTabla PlayingViolin PoleVault PommelHorse PullUps Punch PushUps Rafting RockClimbingIndoor RopeClimbing Rowing
+SalsaSpin ShavingBeard Shotput SkateBoarding Skiing Skijet SkyDiving SoccerJuggling SoccerPenalty StillRings
+SumoWrestling Surfing Swing TableTennisShot TaiChi TennisSwing ThrowDiscus TrampolineJumping Typing UnevenBars
+VolleyballSpiking WalkingWithDog WallPushups WritingOnBoard YoYo""".split()
+HMDB51 = """brush_hair cartwheel catch chew clap climb climb_stairs dive draw_sword dribble drink eat fall_floor fencing
+flic_flac golf handstand hit hug jump kick kick_ball kiss laugh pick pour pullup punch push pushup ride_bike ride_horse
+run shake_hands shoot_ball shoot_bow shoot_gun sit situp smile smoke somersault stand swing_baseball sword
+sword_exercise talk throw turn walk wave""".split()
+
+
+def kinetics_classes() -> list[str]:
+    from torchvision.models.video import MViT_V1_B_Weights
+
+    return MViT_V1_B_Weights.DEFAULT.meta["categories"]
+
+
+def test_class_orders_are_the_owners(tmp_path, clips):
+    """Read from files of the owners' form with all their classes in them, the order has the hash that is known."""
+    video = clips[0][0]
+    ucf = tmp_path / "ucf"
+    (ucf / "ucfTrainTestlist").mkdir(parents=True)
+    (ucf / "UCF-101").mkdir()
+    (ucf / "ucfTrainTestlist" / "classInd.txt").write_text("\n".join(f"{k} {n}" for k, n in enumerate(UCF101, 1)))
+    for side in ("train", "test"):
+        (ucf / "ucfTrainTestlist" / f"{side}list01.txt").write_text(f"YoYo/{side}.avi")
+        film(ucf / "UCF-101" / "YoYo" / f"{side}.avi", video)
+    hmdb = tmp_path / "hmdb" / "testTrainMulti_7030_splits"
+    hmdb.mkdir(parents=True)
+    for name in HMDB51:
+        (hmdb / f"{name}_test_split1.txt").write_text("a.avi 1\nb.avi 2")
+    kinetics = tmp_path / "kinetics"
+    kinetics.mkdir()
+    for split in ("train", "val"):
+        rows = [f'"{name}",id{k},0,10,{split}' for k, name in enumerate(kinetics_classes()[::-1])]
+        (kinetics / f"{split}.csv").write_text("\n".join(["label,youtube_id,time_start,time_end,split", *rows]))
+    for name, source in (("ucf101", ucf), ("hmdb51", hmdb.parent), ("kinetics400", kinetics)):
+        assert order_of(sets.READERS[name](source).classes) == sets.ORDERS[name]
+    folder = prepare("ucf101", root=tmp_path / "sets", source=ucf)
+    assert "classes: 101, in the owners' order" in (folder / "report.txt").read_text()
+
+
+def test_the_174_classes_of_something_are_in_the_known_order():
+    from ctnet.paths import ROOT
+
+    names = ROOT.parent / "shared" / "data" / "something" / "category.txt"
+    if not names.exists():
+        pytest.skip("the owners' list of classes is not at hand")
+    classes = names.read_text(encoding="utf-8").splitlines()
+    assert len(classes) == 174 and order_of(classes) == sets.ORDERS["something"]
+    assert order_of(classes[::-1]) != sets.ORDERS["something"]
+
+
+def test_an_unordered_or_partial_set_is_not_said_to_be_the_owners(sources, tmp_path):
+    folder = prepare("hmdb51", root=tmp_path, source=sources("hmdb51"))
+    assert "classes: 3, not all of the owners'" in (folder / "report.txt").read_text()
