@@ -25,6 +25,7 @@ DATA = glob("ctnet/data/*.py") + glob("ctnet/data/motionpairs/*.py")
 USES = {
     "start": DATA + RESULTS,
     "data": DATA,
+    "protocols": DATA + glob("ctnet/protocol.py") + glob("data/paper/*.csv"),
     "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
     "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),

@@ -78,8 +78,9 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("weights", type=Path)
     c.add_argument("--data", type=Path, required=True, help="folder of a prepared data set")
     c.add_argument("--split", default="test")
-    c.add_argument("--clips", type=int, default=1)
-    c.add_argument("--crops", type=int, default=1)
+    c.add_argument("--protocol", help="kinetics_paper, something_2clips, ... (default: as trained, one clip, one crop)")
+    c.add_argument("--clips", type=int)
+    c.add_argument("--crops", type=int)
     c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
 
     c = command(predict, "predict", "the likeliest classes of a video")
@@ -179,12 +180,15 @@ def evaluate(options):
     from ctnet.data.datasets import DataInfo
     from ctnet.evaluation import metrics, score, test_split
     from ctnet.models.weights import load
-    from ctnet.protocol import Protocol
+    from ctnet.protocol import Protocol, named
 
     if options.scores and not options.scores.absolute().parent.is_dir():
         raise ConfigError(f"{options.scores}: no such folder to save the scores in")
     network = load(options.weights)
-    protocol = replace(network.protocol or Protocol(), clips=options.clips, crops=options.crops)
+    trained = network.protocol or Protocol()
+    protocol = named(options.protocol, trained.frames) if options.protocol else replace(trained, clips=1, crops=1)
+    views = {"clips": options.clips, "crops": options.crops}
+    protocol = replace(protocol, **{key: n for key, n in views.items() if n is not None})
     info = DataInfo.read(options.data)
     if len(info.classes) != network.config.num_classes:
         raise ConfigError(

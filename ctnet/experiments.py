@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ctnet import paths, results
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, unknown
-from ctnet.protocol import Protocol
+from ctnet.protocol import Protocol, named
 from ctnet.recipe import Recipe
 from ctnet.results import Result
 
@@ -85,6 +85,21 @@ SCALES = {
     "paper": Scale(Recipe(), Protocol(), (0,), data="something_v1", init="imagenet"),
 }
 
+# At the paper scale a set has its own recipe (A.1) and test protocol. For UCF101 and HMDB51 the paper names weights,
+# frames and clips; the rest is our choice.
+KINETICS = Recipe(epochs=110, lr=0.01, dropout=0.5, weight_decay=1e-4, flip=True, sampling="dense")
+SMALLER = {
+    "recipe": replace(KINETICS, epochs=45, sampling=None),
+    "protocol": named("ucf_hmdb"),
+    "init": "kinetics400",
+}
+SETS = {
+    "kinetics400": {"recipe": KINETICS, "protocol": named("kinetics_paper")},
+    "mini_kinetics": {"recipe": KINETICS, "protocol": named("kinetics_paper", 8)},
+    "ucf101": SMALLER,
+    "hmdb51": SMALLER,
+}
+
 
 def experiments(
     model: str, scale: str, data: str | None = None, seeds: Sequence[int] | None = None, init: str | None = None
@@ -97,8 +112,18 @@ def experiments(
     if model not in ZOO:
         raise unknown("model", model, ZOO)
     s = SCALES[scale]
+    if scale == "paper":  # a split of a set ("ucf101_2") is trained as the set
+        s = replace(s, **next((own for name, own in SETS.items() if (data or s.data).startswith(name)), {}))
     data, init = data or s.data, init or s.init
     return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
+
+
+def start_of(e: Experiment) -> Experiment:
+    """Whose weights it starts from, where `init` is a data set: the same on that set, from scratch; at the paper scale
+    under that set's own recipe."""
+    if e.scale == "paper":
+        return replace(experiments(e.model, e.scale, e.init, [e.seed])[0], overrides=e.overrides)
+    return replace(e, data=e.init, init="scratch")
 
 
 def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True) -> Result:
@@ -208,7 +233,7 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     if e.init == "imagenet":
         weights.load_imagenet(network)
     elif e.init != "scratch":
-        weights.transfer(network, trained(replace(e, data=e.init, init="scratch"), workers, progress))
+        weights.transfer(network, trained(start_of(e), workers, progress))
     training = train(network, clips, r, folder, e.seed, workers, devices=1, progress=progress)
     info = held_out.info
     scores = score(network, held_out, p, workers=workers)

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,6 +33,36 @@ def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.62):
     figure.savefig(picture, format="jpeg", dpi=110, bbox_inches="tight", pil_kwargs={"quality": 80})
     plt.close(figure)
     return Image(picture.getvalue(), format="jpeg", alt=f"frames of {', '.join(titles)}")
+
+
+def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
+    """Which frames of a video of `total` frames a network sees: a line for each clip of each way to sample."""
+    lines = [
+        (f"{name}, clip {i}" if len(clips) > 1 else name, clip, color)
+        for color, (name, clips) in zip(sns.color_palette(), picks.items(), strict=False)
+        for i, clip in enumerate(clips, start=1)
+    ]
+    figure, axis = plt.subplots(figsize=(9, 0.27 * len(lines) + 0.8))
+    for y, (_, clip, color) in enumerate(lines):
+        axis.scatter([int(t) for t in clip], [y] * len(clip), s=20, color=color)
+    axis.set(xlim=(-1, total), xlabel=f"frame, of {total}", yticks=range(len(lines)))
+    axis.set_yticklabels([name for name, _, _ in lines], fontsize=8)
+    axis.invert_yaxis()
+    figure.tight_layout()
+    return figure
+
+
+def boxes(frame, crops: Mapping[str, Sequence[tuple[int, int, int, int]]]):
+    """A frame (3, H, W) uint8 once for each name, with its boxes (top, left, height, width) drawn in."""
+    figure, axes = plt.subplots(1, len(crops), figsize=(9, 2.6), squeeze=False)
+    for axis, (name, drawn) in zip(axes[0], crops.items(), strict=True):
+        axis.imshow(np.asarray(frame.permute(1, 2, 0)))
+        for (top, left, h, w), color in zip(drawn, sns.color_palette(n_colors=len(drawn)), strict=True):
+            axis.add_patch(plt.Rectangle((left - 0.5, top - 0.5), w, h, fill=False, edgecolor=color, linewidth=2))
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(name, fontsize=10)
+    figure.tight_layout()
+    return figure
 
 
 def tensorization(sizes: tuple[int, int]):

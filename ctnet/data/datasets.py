@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ctnet.data import transforms
+from ctnet.data.mirror import mirror_map
 from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import DataError, VideoError, unknown
@@ -20,7 +21,8 @@ COLUMNS = ("path", "label", "start", "frames")
 
 @dataclass(frozen=True)
 class DataInfo:
-    """dataset.json. tiers, reverse, flip have one entry for each class, or are None."""
+    """dataset.json. tiers and reverse have one entry for each class, or are None; flip, the label map of mirrored
+    clips, is read off the classes' names where the file has none."""
 
     name: str
     classes: tuple[str, ...]
@@ -54,6 +56,8 @@ class DataInfo:
                     raise DataError(
                         f"{path}: '{key}' has {len(known[key])} entries for {len(known['classes'])} classes"
                     )
+        if known.get("flip") is None:
+            known["flip"] = mirror_map(known["classes"])
         return cls(**known, extra=facts)
 
 
@@ -126,8 +130,8 @@ class VideoDataset(Dataset):
 
     frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing ·
     short_side: what the shorter side is resized to before the crop in testing (default: size) ·
-    scales: of the multi-scale crop in training · flip: mirror half of the training clips, labels by the
-    set's map.
+    scales: of the multi-scale crop in training · flip: mirror half of the training clips, labels by the set's map;
+    clips of a class that has no mirrored class stay.
 
     Random choices follow from (seed, epoch, index) only: the number of workers changes no clip. A video that
     cannot be read is an `Unreadable` in training, which the loader drops and counts, and a VideoError in

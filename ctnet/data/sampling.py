@@ -15,10 +15,10 @@ def sample(
 
     With a generator the draw is random (training); without one it is fixed (testing).
     sparse: one frame from each of `frames` equal segments (TSN); in testing the centres of the segments, with
-    2 clips also their starts. dense: every (64 // frames)-th frame of a 64-frame window, wrapped round the
-    end of a shorter video; in testing the windows are spread evenly, the only one is the central one.
-    uniform: in testing the same frame of every segment, clip after clip from its first to its last frame; in
-    training as sparse. A video of fewer than `frames` frames repeats some.
+    2 clips also their starts (the release's --twice-sample). dense: every (64 // frames)-th frame of a 64-frame
+    window, wrapped round the end of a shorter video; in testing the windows are spread evenly, the only one is the
+    central one. uniform: in testing the same frame of every segment, clip after clip from its first to its last frame
+    (the release's --dense-sample); in training as sparse. A video of fewer than `frames` frames repeats some.
     """
     if mode not in SAMPLINGS:
         raise unknown("sampling", mode, SAMPLINGS)
@@ -32,7 +32,7 @@ def sample(
         elif clips == 1:
             start = torch.tensor([[room // 2]])
         else:
-            start = torch.linspace(0, room, clips, dtype=torch.float64).long()[:, None]
+            start = room * torch.arange(clips)[:, None] // (clips - 1)
         return (start + step.long() * max(WINDOW // frames, 1)) % total
     tick = total / frames
     if generator is not None:
@@ -40,5 +40,5 @@ def sample(
     elif mode == "sparse":
         offset = (0.5 + torch.arange(clips, dtype=torch.float64)[:, None] / clips) % 1 * tick
     else:
-        offset = torch.linspace(0, max(tick - 1, 0), clips, dtype=torch.float64)[:, None]
+        offset = torch.linspace(0, max(tick - 1, 0), clips, dtype=torch.float64).floor()[:, None]
     return (offset + step * tick).long().clamp_(max=total - 1)

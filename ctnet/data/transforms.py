@@ -1,6 +1,7 @@
 """Resize, crop and flip uint8 clips (C, T, H, W); `normalize` makes floats of them on the device.
 
-All frames of a clip are treated alike. The boxes of the training crop are those of TSN's multi-scale crop.
+All frames of a clip are treated alike. Boxes are (top, left, height, width), the same as in TSN's code and the authors'
+release: to the pixel, or their accuracies would not be ours.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
+Box = tuple[int, int, int, int]  # top, left, height, width
 MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB
 STD = (0.229, 0.224, 0.225)
 
@@ -27,7 +29,10 @@ def normalize(clips: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.
 
 
 def resize(clip: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """(C, T, H, W) uint8 -> (C, T, height, width) uint8, bilinear with antialiasing."""
+    """(C, T, H, W) uint8 -> (C, T, height, width) uint8, bilinear with antialiasing.
+
+    torchvision's resize of such tensors to the bit, and PIL's, which the authors' code uses, within 1 of 255.
+    """
     if clip.shape[-2:] == (height, width):
         return clip
     frames = clip.transpose(0, 1)  # a view of (T, C, H, W): channels-last where the reader made it, the fast path
@@ -35,10 +40,10 @@ def resize(clip: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def short_side(clip: torch.Tensor, size: int) -> torch.Tensor:
-    """Scales so that the shorter side has `size` pixels; the aspect is kept."""
+    """Scales so that the shorter side has `size` pixels; the aspect is kept, the longer side rounded down."""
     h, w = clip.shape[-2:]
     short = min(h, w)
-    return resize(clip, max(size, round(h * size / short)), max(size, round(w * size / short)))
+    return resize(clip, h * size // short, w * size // short)
 
 
 def crop(clip: torch.Tensor, top: int, left: int, height: int, width: int) -> torch.Tensor:
@@ -46,34 +51,32 @@ def crop(clip: torch.Tensor, top: int, left: int, height: int, width: int) -> to
     return clip[..., top : top + height, left : left + width]
 
 
-def center_crop(clip: torch.Tensor, size: int) -> torch.Tensor:
+def center_box(height: int, width: int, size: int) -> Box:
     """The central square; both sides must have at least `size` pixels."""
-    h, w = clip.shape[-2:]
-    return crop(clip, (h - size) // 2, (w - size) // 2, size, size)
+    return round((height - size) / 2), round((width - size) / 2), size, size
 
 
-def three_crops(clip: torch.Tensor, size: int) -> torch.Tensor:
-    """(C, T, H, W) -> (3, C, T, size, size): left, centre, right (or top, centre, bottom)."""
-    h, w = clip.shape[-2:]
-    boxes = [((h - size) * i // 2, (w - size) * i // 2) for i in range(3)]
-    if w >= h:
-        boxes = [((h - size) // 2, left) for _, left in boxes]
-    else:
-        boxes = [(top, (w - size) // 2) for top, _ in boxes]
-    return torch.stack([crop(clip, top, left, size, size) for top, left in boxes])
+def three_boxes(height: int, width: int, size: int) -> list[Box]:
+    """Left, centre, right; of an upright frame top, centre, bottom (the release: three times the centre).
+
+    As in the release the places are whole quarters of the free room.
+    """
+    y, x = (height - size) // 4, (width - size) // 4
+    places = [(2 * y, i * x) if width >= height else (i * y, 2 * x) for i in (0, 2, 4)]
+    return [(top, left, size, size) for top, left in places]
 
 
 def test_views(clip: torch.Tensor, clips: int, crops: int, size: int, side: int | None = None) -> torch.Tensor:
     """(C, clips*T, H, W) -> (clips*crops, C, T, size, size): short side to `side` (or `size`), then crops."""
     clip = short_side(clip, side or size)
-    boxes = three_crops(clip, size) if crops == 3 else center_crop(clip, size)[None]
-    return boxes.unflatten(2, (clips, -1)).permute(2, 0, 1, 3, 4, 5).flatten(0, 1)
+    h, w = clip.shape[-2:]
+    boxes = three_boxes(h, w, size) if crops == 3 else [center_box(h, w, size)]
+    views = torch.stack([crop(clip, *box) for box in boxes])
+    return views.unflatten(2, (clips, -1)).permute(2, 0, 1, 3, 4, 5).flatten(0, 1)
 
 
-def multi_scale_box(
-    height: int, width: int, size: int, scales: Sequence[float], generator: torch.Generator
-) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of one random training crop.
+def multi_scale_box(height: int, width: int, size: int, scales: Sequence[float], generator: torch.Generator) -> Box:
+    """One random training crop.
 
     Sides are the short side times a scale, the two scales at most one step apart; the place is one of 13. A
     side within 3 pixels of `size` is taken as `size`, which spares a resize.

@@ -96,8 +96,9 @@ def test_workers_change_nothing(tiny):
             batches.sampler.set_epoch(epoch)
             yield list(batches)
 
-    alone, together = list(passes(0)), list(passes(2))
-    assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+    alone = list(passes(0))
+    for workers in (1, 2):
+        assert all(same(a, b) for a, b in zip(alone, passes(workers), strict=True))
     assert not same(alone[0], alone[1])
     assert [len(b.labels) for b in alone[0]] == [8] * 5 + [4]
     assert sorted(torch.cat([b.indices for b in alone[1]]).tolist()) == list(range(44))
@@ -170,6 +171,26 @@ def test_folders_of_frames_and_absolute_paths(own, tmp_path_factory):
     data = VideoDataset(own, "train", 4, 20, True)
     assert shown(data[0][0]) == [0, 1, 2, 3]
     assert torch.equal(read_frames(data.manifest.path(0), [3])[0], torch.from_numpy(number(3)))
+
+
+def test_a_set_without_a_label_map_has_that_of_its_names(own):
+    assert DataInfo.read(own).flip == (1, 0)  # classes "left" and "right"
+    data = VideoDataset(own, "train", 3, 20, True, flip=True)
+    labels = []
+    for epoch in range(12):
+        data.set_epoch(epoch)
+        labels.append(data[0][1])
+    assert set(labels) == {0, 1}
+    (own / "dataset.json").write_text(json.dumps({**OWN, "classes": ["turn left", "jump"]}))
+    assert DataInfo.read(own).flip == (None, 1)
+    (own / "dataset.json").write_text(json.dumps({**OWN, "flip": [0, 1]}))
+    assert DataInfo.read(own).flip == (0, 1)
+
+
+def test_crops_of_a_larger_short_side(own):
+    data = VideoDataset(own, "val", frames=2, size=20, train=False, crops=3, short_side=30)
+    clip = data[0][0]
+    assert clip.shape == (3, 3, 2, 20, 20) and data.short_side == 30
 
 
 @pytest.mark.parametrize(

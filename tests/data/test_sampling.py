@@ -25,11 +25,56 @@ def draw(seed):
         ((100, 8, 3, "dense"), [[s + 8 * i for i in range(8)] for s in (0, 18, 36)]),
         ((20, 8, 1, "dense"), [[0, 8, 16, 4, 12, 0, 8, 16]]),  # wraps round
         ((80, 8, 4, "uniform"), [[s + 10 * i for i in range(8)] for s in (0, 3, 6, 9)]),
+        ((100, 8, 4, "uniform"), [[int(s + 12.5 * i) for i in range(8)] for s in (0, 3, 7, 11)]),  # whole first frames
         ((4, 8, 2, "uniform"), [[0, 0, 1, 1, 2, 2, 3, 3]] * 2),
+        ((1, 8, 2, "sparse"), [[0] * 8] * 2),
+        ((63, 16, 1, "dense"), [[4 * i % 63 for i in range(16)]]),
+        ((8, 16, 1, "dense"), [[0, 4] * 8]),
     ],
 )
 def test_frames_of_a_test_clip(args, expected):
     assert sample(*args).tolist() == expected
+
+
+# As the authors' release picks them, counted from 0, wherever the video has frames for it.
+
+
+@given(st.integers(1, 400), lengths)
+def test_sparse_clips_are_the_centres_and_the_starts_of_the_segments(total, frames):
+    tick = total / frames
+    centres, starts = [int(tick / 2 + tick * x) for x in range(frames)], [int(tick * x) for x in range(frames)]
+    assert sample(total, frames).tolist() == [centres]
+    assert sample(total, frames, 2).tolist() == [centres, starts]
+
+
+@given(st.integers(1, 400), lengths)
+def test_uniform_clips_are_spread_from_the_first_to_the_last_frame_of_a_segment(total, frames):
+    total += frames - 1  # the release asks for frame -1 of a shorter one
+    tick = total / frames
+    firsts = [int((tick - 1) * k / 3 + 1e-9) for k in range(4)]
+    expected = [[int(first + tick * x) for x in range(frames)] for first in firsts]
+    assert sample(total, frames, 4, "uniform").tolist() == expected
+
+
+@given(totals, st.sampled_from([1, 2, 4, 8, 12, 16, 24, 64]), st.integers(2, 10))
+def test_dense_clips_are_windows_from_the_first_to_the_last(total, frames, n):
+    windows = sample(total, frames, n, "dense")
+    room = max(total - 64, 0)
+    assert windows[:, 0].tolist() == [room * k // (n - 1) for k in range(n)]
+    assert windows.tolist() == [[(int(w[0]) + 64 // frames * x) % total for x in range(frames)] for w in windows]
+    assert int(sample(total, frames, 1, "dense")[0, 0]) == room // 2
+
+
+@given(lengths, modes, st.integers(2, 4))
+def test_clips_of_a_long_video_differ(frames, mode, n):
+    assert len({tuple(clip) for clip in sample(64 + n * frames, frames, n, mode).tolist()}) == n
+
+
+@given(totals, lengths, clips, modes)
+def test_sampling_draws_from_its_generator_alone(total, frames, n, mode):
+    before = torch.get_rng_state()
+    sample(total, frames, n, mode, draw(1)), sample(total, frames, n, mode)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 @given(totals, lengths, clips, modes, seeds)

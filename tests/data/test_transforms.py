@@ -1,6 +1,10 @@
+import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from torchvision.transforms.v2.functional import resize as torchvision_resize
 
 from ctnet.data import transforms
 from ctnet.data.motionpairs import CLASSES, FLIP
@@ -41,15 +45,50 @@ def test_resize_treats_every_frame_alike_in_any_memory():
         assert torch.equal(transforms.resize(clip[:, t : t + 1], 10, 15)[:, 0], small[:, t])
 
 
-def corner(crop):
-    return int(crop[0, 0, 0, 0]), int(crop[1, 0, 0, 0])
+def pil(clip, height, width):
+    """Each frame resized by PIL, bilinear, as the authors' code does."""
+    frames = [
+        Image.fromarray(f.permute(1, 2, 0).numpy()).resize((width, height), Image.BILINEAR) for f in clip.unbind(1)
+    ]
+    return torch.stack([torch.from_numpy(np.array(f)).permute(2, 0, 1) for f in frames], dim=1)
 
 
-def test_crops_lie_where_they_should():
-    assert corner(transforms.center_crop(ramp(20, 40), 20)) == (10, 0)
-    assert [corner(c) for c in transforms.three_crops(ramp(20, 40), 20)] == [(0, 0), (10, 0), (20, 0)]
-    assert [corner(c) for c in transforms.three_crops(ramp(40, 20), 20)] == [(0, 0), (0, 10), (0, 20)]
-    assert [corner(c) for c in transforms.three_crops(ramp(32, 40), 20)] == [(0, 6), (10, 6), (20, 6)]
+@pytest.mark.parametrize("height, width", [(24, 30), (75, 90), (61, 40), (16, 200)])
+def test_resize_is_torchvisions_and_within_one_of_pils(height, width):
+    """Smaller and larger, with and against the aspect; as a plain tensor, and as the reader lays frames out."""
+    clip = torch.randint(256, (3, 2, 60, 80), dtype=torch.uint8)
+    as_read = clip.permute(1, 2, 3, 0).contiguous().permute(3, 0, 1, 2)
+    for laid_out in (clip, as_read, transforms.crop(as_read, 5, 7, 41, 50)):
+        ours = transforms.resize(laid_out, height, width)
+        assert torch.equal(ours, torchvision_resize(laid_out.transpose(0, 1), [height, width]).transpose(0, 1))
+        assert (ours.int() - pil(laid_out, height, width).int()).abs().max() <= 1
+
+
+def test_crops_lie_where_the_release_has_them():
+    assert transforms.center_box(20, 40, 20) == (0, 10, 20, 20)
+    assert transforms.center_box(256, 427, 256) == (0, 86, 256, 256)  # half of 171, rounded to even
+    assert [box[:2] for box in transforms.three_boxes(20, 40, 20)] == [(0, 0), (0, 10), (0, 20)]
+    assert [box[:2] for box in transforms.three_boxes(256, 427, 256)] == [(0, 0), (0, 84), (0, 168)]  # quarters of 171
+    assert [box[:2] for box in transforms.three_boxes(40, 20, 20)] == [(0, 0), (10, 0), (20, 0)]
+    assert [box[:2] for box in transforms.three_boxes(32, 40, 20)] == [(6, 0), (6, 10), (6, 20)]
+
+
+@given(st.integers(8, 400), st.integers(8, 400), st.integers(1, 400))
+def test_test_crops_lie_inside_in_their_order(height, width, size):
+    size = min(size, height, width)
+    boxes = [transforms.center_box(height, width, size), *transforms.three_boxes(height, width, size)]
+    for top, left, h, w in boxes:
+        assert (h, w) == (size, size) and 0 <= top <= height - size and 0 <= left <= width - size
+    long = 1 if width >= height else 0
+    places = [box[long] for box in boxes[1:]]
+    assert places[0] == 0 and 2 * places[1] == places[2] and max(height, width) - size - places[2] < 4
+    assert len({box[1 - long] for box in boxes[1:]}) == 1
+    assert all(abs(boxes[0][k] - boxes[2][k]) <= 2 for k in (0, 1))
+
+
+def test_the_short_side_is_the_releases():
+    assert transforms.short_side(ramp(100, 176), 256).shape[-2:] == (256, 450)  # 450.56, rounded down
+    assert transforms.short_side(ramp(176, 100), 256).shape[-2:] == (450, 256)
 
 
 def test_views_of_a_video_come_clip_after_clip():
@@ -99,3 +138,11 @@ def test_flip_changes_the_label_or_leaves_the_clip():
         assert transforms.random_flip(clip, lone, FLIP, generator)[0] is clip
         assert transforms.random_flip(clip, left, None, generator)[1] == left
     assert seen == {left, right}
+
+
+@pytest.mark.parametrize("scales, n", [((1.0,), 1), (SCALES, 10)])
+def test_a_training_box_of_a_square_frame_needs_no_resize_at_full_scale(scales, n):
+    generator = torch.Generator().manual_seed(0)
+    sides = {transforms.multi_scale_box(256, 256, 256, scales, generator)[2:] for _ in range(500)}
+    assert (256, 256) in sides and len(sides) == n
+    assert sides <= {(h, w) for h in (256, 224, 192, 168) for w in (256, 224, 192, 168)}

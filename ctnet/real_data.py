@@ -1,0 +1,97 @@
+"""The data sets of the paper and GRID: what they hold, how they are made here, what training on them costs."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ctnet import experiments, paper, results
+from ctnet.experiments import Experiment
+
+MODEL = "ctnet_resnet50"
+BACKWARD = 2  # times the forward pass: gradients of what goes in and of the weights
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """A line of data/paper/sets.csv: the owners' counts of classes and videos, and of those trained and tested on."""
+
+    name: str
+    title: str
+    classes: int
+    videos: int
+    train: int
+    test: int
+    source: str
+
+    @property
+    def scale(self) -> str:
+        """The scale whose recipe is meant for it; GRID words are not in the paper."""
+        return "gpu" if self.name.startswith("grid") else "paper"
+
+    @property
+    def experiment(self) -> Experiment:
+        return experiments.experiments(MODEL, self.scale, self.name)[0]
+
+    @property
+    def prepare(self) -> str:
+        return f"python -m ctnet data prepare {self.name} --source DIR"
+
+    @property
+    def command(self) -> str:
+        return f"python -m ctnet train {MODEL} --scale {self.scale} --data {self.name}"
+
+    def pflops(self) -> tuple[float, float]:
+        """(training once, one pass over the test videos) in 1e15 operations, counted as in the paper.
+
+        Forward and backward pass of every training clip in every epoch; all views of every test video.
+        """
+        e = self.experiment
+        size, p = e.recipe.size or e.protocol.size, e.protocol
+        training = paper.view_cost(MODEL, self.classes, p.frames, size).gflops * self.train * e.recipe.epochs
+        testing = paper.view_cost(MODEL, self.classes, p.frames, p.size).gflops * self.test * p.views
+        return (1 + BACKWARD) * training / 1e6, testing / 1e6
+
+
+def sets() -> list[RealSet]:
+    lines = paper.read_csv("sets.csv")
+    counts = ("classes", "videos", "train", "test")
+    return [RealSet(**line | {name: int(line[name]) for name in counts}) for line in lines]
+
+
+def content_table() -> pd.DataFrame:
+    """What each set holds as its owners published it, and the command that makes it."""
+    columns = {"set": "title", "classes": "classes", "videos": "videos", "trained on": "train", "tested on": "test"}
+    columns |= {"command, DIR as its owners unpack it": "prepare", "counts from": "source"}
+    return pd.DataFrame([{name: getattr(s, key) for name, key in columns.items()} for s in sets()])
+
+
+def recipe_table() -> pd.DataFrame:
+    """How each set is trained and tested at its scale."""
+    lines = []
+    for s in sets():
+        e = s.experiment
+        r, p = e.recipe, e.protocol
+        lines.append(
+            {"set": s.title, "scale": s.scale, "weights from": e.init, "epochs": r.epochs, "lr for 64 clips": r.lr}
+            | {"dropout": r.dropout, "weight decay": r.weight_decay, "mirrored": "half" if r.flip else "none"}
+            | {"training frames": r.sampling or p.sampling, "test": str(p), "test frames": p.sampling}
+        )
+    return pd.DataFrame(lines)
+
+
+def cost_table() -> pd.DataFrame:
+    """Operations of training and testing, the time where a run is recorded here, and the command that runs it."""
+    lines = []
+    for s in sets():
+        training, testing = s.pflops()
+        found = results.read(s.experiment.key, s.scale)
+        measured = (
+            f"{found.record['training']['seconds'] / 3600:.1f} h on {found.record['provenance']['device']}"
+            if found
+            else ""
+        )
+        lines.append(
+            {"set": s.title, "training (PFLOPs)": round(training, 2), "test (PFLOPs)": round(testing, 2)}
+            | {"training time": measured or "not yet measured", "command": s.command}
+        )
+    return pd.DataFrame(lines)

@@ -1,0 +1,50 @@
+"""What real sets hold and cost: sums that the owners' counts must keep, and the cost by hand for one."""
+
+import pytest
+
+from ctnet import paper, real_data, results
+from ctnet.cli import parser
+from ctnet.data.sets import NAMES
+
+SETS = {s.name: s for s in real_data.sets()}
+
+
+def test_every_set_of_the_issue_is_there_once():
+    assert list(SETS) == [name for name in NAMES if not name.endswith(("_2", "_3"))]  # the other splits of a set
+
+
+def test_counts_are_consistent():
+    assert all(s.train + s.test <= s.videos and s.classes <= s.test for s in SETS.values())
+    for name in ("mini_kinetics", "ucf101", "grid16", "grid10", "grid51"):
+        assert SETS[name].train + SETS[name].test == SETS[name].videos
+    assert SETS["hmdb51"].train == 70 * SETS["hmdb51"].classes and SETS["hmdb51"].test == 30 * SETS["hmdb51"].classes
+    assert SETS["something_v1"].classes == paper.row("3/ct_8").classes
+    assert SETS["kinetics400"].classes == paper.row("4/ct_r50").classes
+    assert SETS["mini_kinetics"].classes == paper.row("7/ct").classes
+    assert SETS["ucf101"].classes == paper.row("5/ct").classes
+
+
+def test_the_cost_of_training_is_three_forward_passes_a_clip_and_of_testing_all_views():
+    training, testing = SETS["something_v1"].pflops()
+    forward = paper.row_cost(paper.row("3/ct_8")).gflops
+    assert training == pytest.approx(forward * 3 * 86017 * 45 / 1e6)
+    assert testing == pytest.approx(forward * 11522 / 1e6)
+    assert SETS["kinetics400"].pflops()[1] == pytest.approx(paper.row_cost(paper.row("4/ct_r50")).gflops * 19906 / 1e6)
+
+
+def test_commands_are_commands():
+    for s in SETS.values():
+        for line in (s.prepare, s.command):
+            words = line.split()
+            assert words[:3] == ["python", "-m", "ctnet"]
+            parser().parse_args(words[3:])
+
+
+def test_no_time_is_shown_that_was_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTNET_RESULTS", str(tmp_path))
+    assert set(real_data.cost_table()["training time"]) == {"not yet measured"}
+    e = SETS["hmdb51"].experiment
+    record = dict.fromkeys(results.NEEDED) | {"training": {"seconds": 5400.0}, "provenance": {"device": "an abacus"}}
+    results.write(e.key, e.scale, record)
+    shown = real_data.cost_table().set_index("set")["training time"]
+    assert shown["HMDB51, split 1"] == "1.5 h on an abacus" and (shown == "not yet measured").sum() == len(SETS) - 1
