@@ -11,7 +11,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data notebooks book test lab bench lock clean
+.PHONY: help setup data notebooks book test lab bench soak lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ lab: setup ## JupyterLab on the notebooks
 bench: setup ## speed, as ratios within one run
 	@$(PY) -m ctnet data prepare motionpairs --scale cpu
 	@$(PY) -m ctnet bench
+
+soak: setup ## reads, kills and broken files, until the time is over (20 minutes)
+	@$(PY) -m benchmarks.soak
 
 lock: ## resolve pyproject.toml again; versions already in requirements.lock stay where they can
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m uv pip compile -q --universal --python-version 3.11.5 pyproject.toml \

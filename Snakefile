@@ -29,6 +29,7 @@ USES = {
     "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
     "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
+    "reliability": glob("data/results/*/*.json"),
 }
 
 

@@ -99,3 +99,9 @@ def test_the_predict_notebook_names_classes_and_shows_frames(executed):
     text = "".join(o.get("text", "") for o in outputs)
     assert ".avi is red leads blue\n" in text and text.count("%  ") == 5
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
+
+
+def test_the_reliability_page_says_what_is_not_yet_measured(executed, home):
+    executed("reliability")
+    shown = pd.read_csv(home / "csv" / "reliability.csv")
+    assert len(shown) == 4 and (shown["failures"] == "not yet measured").all()

@@ -128,7 +128,7 @@ def test_style():
 def test_make_help_lists_every_target():
     """What the README promises is there, and `make` alone only lists it."""
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "book", "test", "lab", "bench", "clean"):
+    for target in ("setup", "book", "test", "lab", "bench", "soak", "clean"):
         assert f"make {target} " in listed
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,11 +43,12 @@ class DataInfo:
             facts = json.loads(path.read_text())
         except OSError:
             raise DataError(f"{path}: no such file; make the data set with: python -m ctnet data prepare") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
             raise DataError(f"{path}: not JSON ({error})") from None
         for key in ("name", "classes", "splits"):
             if not isinstance(facts, dict) or not facts.get(key):
                 raise DataError(f"{path}: '{key}' is missing or empty")
+        _check(facts, path)
         known = {key: facts.pop(key) for key in cls.__dataclass_fields__ if key in facts and key != "extra"}
         for key in ("classes", "tiers", "reverse", "flip"):
             if known.get(key) is not None:
@@ -59,6 +60,31 @@ class DataInfo:
         if known.get("flip") is None:
             known["flip"] = mirror_map(known["classes"])
         return cls(**known, extra=facts)
+
+
+def _check(facts: dict, path: Path) -> None:
+    """DataError names the entry of dataset.json that is not of its kind."""
+
+    def every(values: object, right: Callable[[object], bool]) -> bool:
+        return isinstance(values, list) and all(map(right, values))
+
+    def text(value: object) -> bool:
+        return isinstance(value, str)
+
+    def label(value: object) -> bool:
+        return value is None or (type(value) is int and 0 <= value < len(facts["classes"]))
+
+    rules = {
+        "name": ("a text", text),
+        "classes": ("a list of different texts", lambda v: every(v, text) and len(set(v)) == len(v)),
+        "splits": ("whole numbers by name", lambda v: isinstance(v, dict) and all(type(n) is int for n in v.values())),
+        "tiers": ("a list of texts", lambda v: every(v, text)),
+        "reverse": ("a list of labels", lambda v: every(v, label)),
+        "flip": ("a list of labels", lambda v: every(v, label)),
+    }
+    for key, (kind, right) in rules.items():
+        if facts.get(key) is not None and not right(facts[key]):
+            raise DataError(f"{path}: '{key}' must be {kind}")
 
 
 @dataclass(frozen=True)
@@ -92,12 +118,17 @@ class Manifest:
         paths, numbers = [], []
         with table.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
-            if missing:
-                raise DataError(f"{table}: line 1 lacks the column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
-            for row in rows:
-                numbers.append(_numbers(row, f"{table}: line {rows.line_num}", len(info.classes)))
-                paths.append(row["path"])
+            try:
+                if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
+                    needed = f"{', '.join(missing)}; needed: {', '.join(COLUMNS)}"
+                    raise DataError(f"{table}: line 1 lacks the column {needed}")
+                for row in rows:
+                    numbers.append(_numbers(row, f"{table}: line {rows.line_num}", len(info.classes)))
+                    paths.append(row["path"])
+            except UnicodeDecodeError as error:
+                raise DataError(f"{table}: not a text file in UTF-8 (byte {error.start})") from None
+            except csv.Error as error:
+                raise DataError(f"{table}: line {rows.line_num}: {error}") from None
         if not paths:
             raise DataError(f"{table}: no clips in it; a split needs at least one")
         labels, starts, frames = np.array(numbers, dtype=np.int64).T
@@ -115,6 +146,8 @@ def _numbers(row: dict, where: str, classes: int) -> tuple[int, int, int]:
         raise DataError(f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}")
     if start < 0 or frames < 1:
         raise DataError(f"{where}: start must be at least 0 and frames at least 1, not {start} and {frames}")
+    if start + frames >= 2**31:
+        raise DataError(f"{where}: no video has {start + frames} frames")
     return label, start, frames
 
 

@@ -1,5 +1,6 @@
 """Frames by index, of a video file or of a folder of images; and the writer of the videos drawn here."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
         raise unknown("video backend", backend, BACKENDS)
     path = Path(path)
     wanted = [int(i) for i in indices]
-    if not path.exists():
+    if not os.path.exists(path):  # where the name is too long for a file, Path.exists raises
         raise VideoError(f"{path}: no such file")
     if not wanted or min(wanted) < 0:
         raise VideoError(f"{path}: frame indices must be a list of numbers from 0 up, not {wanted}")
@@ -45,7 +46,7 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
 def count_frames(path: str | Path) -> int:
     """Frames that a player shows: headers (and decord) err on cut mp4 files. VideoError where nothing can be read."""
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise VideoError(f"{path}: no such file")
     return len(_images(path)) if path.is_dir() else packets.count(path)
 

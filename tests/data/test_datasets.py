@@ -215,11 +215,31 @@ def test_a_wrong_manifest_is_named_with_its_line(own, rows, message):
 
 
 @pytest.mark.parametrize(
+    "row, message",
+    [
+        (b"a\xff.avi,0,0,3", "train.csv: not a text file in UTF-8 .byte 25"),
+        (b"x" * 200_000 + b",0,0,3", "train.csv: line [12]: field larger"),
+        (b"a.avi,0,0," + b"9" * 30, "train.csv: line 2: no video has 9* frames"),
+    ],
+)
+def test_bytes_that_are_no_manifest_are_named(own, row, message):
+    (own / "train.csv").write_bytes(b"path,label,start,frames\n" + row)
+    with pytest.raises(DataError, match=message):
+        Manifest.read(own, "train", DataInfo.read(own))
+
+
+@pytest.mark.parametrize(
     "facts, message",
     [
         ("{", "dataset.json: not JSON"),
         ("[]", "'name' is missing"),
         (json.dumps({**OWN, "classes": []}), "'classes' is missing or empty"),
+        ("[" * 99999, "dataset.json: not JSON"),
+        (json.dumps({**OWN, "classes": "ab"}), "'classes' must be a list of different texts"),
+        (json.dumps({**OWN, "classes": ["a", "a"]}), "'classes' must be a list of different texts"),
+        (json.dumps({**OWN, "splits": ["train"]}), "'splits' must be whole numbers by name"),
+        (json.dumps({**OWN, "flip": [0, [1]]}), "'flip' must be a list of labels"),
+        (json.dumps({**OWN, "reverse": [0, 2]}), "'reverse' must be a list of labels"),
         (json.dumps({**OWN, "tiers": ["strict"]}), "'tiers' has 1 entries for 2 classes"),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_folder_of_images_is_a_video(tmp_path):
         read_frames(tmp_path, [4])
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "zeros", "truncated", "empty folder"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "zeros", "truncated", "empty folder", "long name"])
 def test_what_cannot_be_read_is_named(tmp_path, kind):
     path = tmp_path / "bad.avi"
     if kind == "empty folder":
@@ -77,6 +77,8 @@ def test_what_cannot_be_read_is_named(tmp_path, kind):
         write_video(tmp_path / "whole.avi", noise(6, 32, 32))
         data = (tmp_path / "whole.avi").read_bytes()
         path.write_bytes(data[: len(data) // 2])
+    elif kind == "long name":
+        path = tmp_path / ("a" * 300)
     elif kind != "missing":
         path.write_bytes({"empty": b"", "text": b"not a video\n" * 99, "zeros": bytes(9999)}[kind])
     with pytest.raises(VideoError) as error:

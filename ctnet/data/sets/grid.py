@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctnet.data.own import replaceable
-from ctnet.data.sets.listing import Clip, Listing, find, lines_of, number, records_of
+from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, records_of
 from ctnet.data.video import count_frames, read_frames, write_video
 from ctnet.errors import DataError, VideoError
 
@@ -70,9 +70,10 @@ def packed(source: Path) -> tuple[list[str], list[Word]]:
         labels[row["word"]] = label
         start, end = max(start - MARGIN, 0), min(end + MARGIN, total)
         video, split = row["video"], "train" if row["split"] == "train" else "test"
-        words.append(
-            Word(source / "videos" / f"{video}.mp4", split, row["word"], start, end, f"{video}-{start}-{end}.avi")
-        )
+        place = inside(source / "videos", f"{video}.mp4", where)
+        if place.parent != source / "videos":
+            raise DataError(f"{where}: '{video[:100]}' is no name of a file in {source / 'videos'}")
+        words.append(Word(place, split, row["word"], start, end, f"{video}-{start}-{end}.avi"))
     find(source, "videos")
     return sorted(labels, key=labels.__getitem__), words
 

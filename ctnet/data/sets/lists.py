@@ -4,6 +4,7 @@ The path is below the source folder: a folder of frames, or a video file, with o
 are in category.txt beside the first list, one a line in the order of the labels; without it a label is its own name.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def rows_of(source: Path, files: Sequence[Path]) -> Iterator[tuple[str, str, Cli
             if len(words) != 3:
                 raise DataError(f"{where}: needs to be 'path frames label', not '{line[:100]}'")
             named = inside(source, words[0], where)
-            video = next((p for p in (named.with_name(named.name + e) for e in endings) if p.exists()), named)
+            video = next((p for p in (named.with_name(named.name + e) for e in endings) if os.path.exists(p)), named)
             yield where, ours, Clip(video, number(words[2], "label", where), number(words[1], "frames", where))
 
 
