@@ -107,7 +107,13 @@ def test_an_experiment_is_run_once_and_recorded_with_all_that_it_took(home, monk
     assert record["experiment"]["overrides"] == {"width": 16, "depths": [1, 1, 1, 1]}
     assert record["experiment"]["protocol_name"] == "4x1x1@32" and record["experiment"]["seed"] == 0
     splits = {"train": 44, "test": 44}
-    told = {"name": "motionpairs-little", "version": motionpairs.VERSION, "splits": splits, "content": None}
+    told = {
+        "name": "motionpairs-little",
+        "version": motionpairs.VERSION,
+        "splits": splits,
+        "content": None,
+        "classes": list(motionpairs.CLASSES),
+    }
     assert record["data"] == told
     assert len(record["predictions"]) == len(record["labels"]) == 44 and record["labels"] == list(range(44))
     assert len(record["training"]["epochs"]) == 2 and record["training"]["seconds"] > 0
