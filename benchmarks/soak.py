@@ -7,7 +7,6 @@ fuzz    damaged videos, lists and manifests: a clean error or a right result (be
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from benchmarks import fuzz, kills, reads
@@ -61,5 +60,4 @@ def told(name: str, section: dict) -> str:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TQDM_DISABLE", "1")
     raise SystemExit(main())

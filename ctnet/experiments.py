@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -138,6 +138,7 @@ def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress:
 
     key = experiment.key
     if not fresh and (found := results.read(key, experiment.scale)):
+        tidy(folder_of(experiment))
         return of_this_data(found, experiment)
     locate(experiment.data, experiment.scale)  # DataError before anything is made
     with alone(experiment) as folder:
@@ -168,13 +169,26 @@ def alone(experiment: Experiment) -> Iterator[Path]:
     """The experiment's folder, while no other process works in it."""
     from filelock import FileLock
 
-    folder = paths.runs_root() / experiment.scale / experiment.key
+    folder = folder_of(experiment)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
             yield folder
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
+
+
+def folder_of(experiment: Experiment) -> Path:
+    return paths.runs_root() / experiment.scale / experiment.key
+
+
+def tidy(folder: Path) -> None:
+    """Removes the checkpoint of a run that was killed after its result was recorded, unless a run is at work there."""
+    from filelock import FileLock, Timeout
+
+    if (folder / "last.ckpt").exists():
+        with suppress(Timeout, OSError), FileLock(folder / "lock", timeout=0):
+            (folder / "last.ckpt").unlink(missing_ok=True)
 
 
 def of_this_data(found: Result, experiment: Experiment) -> Result:

@@ -71,7 +71,7 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
 
 def save(path: Path, text: str):
     """Writes beside the place and moves there; ResultError where that fails."""
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(".part")  # one name: what a killed run left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text)

@@ -182,6 +182,20 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_as_the_unbroken_one(home, steps
     assert resumed.record["training"]["epochs"] == whole.record["training"]["epochs"]
 
 
+def test_the_checkpoint_of_a_run_killed_after_its_record_is_removed(home):
+    from filelock import FileLock
+
+    folder = experiments.folder_of(E)
+    folder.mkdir(parents=True)
+    (folder / "last.ckpt").touch()
+    results.write(E.key, "little", dict.fromkeys(results.NEEDED, {}))
+    with FileLock(folder / "lock"):
+        experiments.run(E)
+        assert (folder / "last.ckpt").exists(), "another process runs it anew"
+    experiments.run(E)
+    assert not (folder / "last.ckpt").exists()
+
+
 CHILD = """
 import os, sys, time
 from pathlib import Path

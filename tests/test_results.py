@@ -63,11 +63,14 @@ def test_a_kill_between_writing_and_moving_leaves_the_old_result(place, monkeypa
         seen.update(whole=json.loads(source.read_text()), beside=source.parent == target.parent)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", killed)
         results.write("a", "cpu", RECORD | {"labels": []}, replace=True)
     assert seen == {"whole": RECORD | {"labels": []}, "beside": True}
     assert results.read("a", "cpu").record == RECORD
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # another process
+    results.write("a", "cpu", RECORD | {"labels": []}, replace=True)
+    assert [p.name for p in (place / "cpu").iterdir()] == ["a.json"]
 
 
 def test_a_full_disk_leaves_the_old_result_and_no_litter(place):
