@@ -64,6 +64,9 @@ rule notebook:
     resources:
         # with `--resources gpu=0` Snakemake makes this 0
         gpu=1 if SCALE in ("gpu", "paper") else 0,
+        # what Slurm grants a job: Snakemake's own guess, 1 GB, is less than torch alone takes
+        mem_mb=int(config.get("mem_mb", 16000)),
+        runtime=int(config.get("minutes", 1440)),
     shell:
         # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed
         "exec {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {FRESH}"

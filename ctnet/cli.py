@@ -13,6 +13,7 @@ from ctnet.errors import ConfigError, CtnetError
 def main(words: list[str] | None = None) -> int:
     """Runs a command; an error that the user can mend is one line on standard error and exit status 2."""
     options = parser().parse_args(words)
+    options.words = sys.argv[1:] if words is None else words
     try:
         return options.call(options) or 0
     except CtnetError as error:
@@ -72,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--seeds", type=whole, nargs="+")
     c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
     c.add_argument("--threads", type=whole, help="threads of PyTorch")
+    c.add_argument("--devices", type=whole, default=1, help="GPUs of this machine that share each step's clips")
+    c.add_argument("--nodes", type=whole, default=1, help="machines; the same command is given on each of them")
+    c.add_argument("--rendezvous", metavar="HOST:PORT", help="where several machines meet: one of them, a free port")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
@@ -163,15 +167,22 @@ def data(options):
 def train(options):
     import torch
 
-    from ctnet.experiments import experiments, run
+    from ctnet import processes
+    from ctnet.experiments import experiments, recorded, run
 
-    cores = os.cpu_count() or 1
+    wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init)
+    several = (options.devices, options.nodes) != (1, 1) and not processes.started()
+    if several and (options.fresh or len(recorded(wanted)) < len(wanted)):
+        return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)
+    cores = max((os.cpu_count() or 1) // processes.here(), 1)
     workers = min(cores - 1, 8) if options.workers is None else options.workers
     if options.threads or not torch.cuda.is_available():
         torch.set_num_threads(options.threads or max(cores - workers, 1))
-    for e in experiments(options.model, options.scale, options.data, options.seeds, options.init):
+    for e in wanted:
         result = run(e, options.fresh, workers)
-        print(json.dumps({"result": result.key, **result.metrics}))
+        if processes.rank() == 0:
+            print(json.dumps({"result": result.key, **result.metrics}))
+    processes.leave()
 
 
 def evaluate(options):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ctnet import processes
 from ctnet.data import transforms
 from ctnet.data.datasets import DataInfo, VideoDataset
 from ctnet.data.loading import loader
@@ -78,22 +79,28 @@ def score(
 ) -> Scores:
     """Runs the network over every clip once. shuffled: the frames of each view in an order drawn from the clip's index.
 
-    Raises VideoError for the first video that cannot be read, ResultError for logits that are not finite.
+    batch_size: views on one device at a time. In a job of several processes each takes its share of the clips, and all
+    get the scores of all. Raises VideoError for the first video that cannot be read, ResultError for logits that are
+    not finite.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = network.to(device).eval()
-    logits = labels = None
-    for batch in loader(dataset, max(batch_size // protocol.views, 1), workers=workers):
+    mine = []  # (indices, labels, logits) of each batch
+    for batch in loader(dataset, max(batch_size // protocol.views, 1) * processes.world(), workers=workers):
         clips = batch.clips
+        if not len(clips):  # of the last clips others have them all
+            continue
         if shuffled:
             clips = torch.stack([shuffle(c, int(i)) for c, i in zip(clips, batch.indices, strict=True)])
         n, views = clips.shape[:2]
         out = network(transforms.normalize(clips.to(device).flatten(0, 1))).float()
         out = out.unflatten(0, (n, views)).mean(1).cpu().numpy()
-        if logits is None:
-            logits, labels = np.full((len(dataset), out.shape[1]), np.nan), np.zeros(len(dataset), np.int64)
-        logits[batch.indices], labels[batch.indices] = out, batch.labels
-    if logits is None or not np.isfinite(logits).all():
+        mine.append((batch.indices.numpy(), batch.labels.numpy(), out))
+    parts = [part for process in processes.gather(mine) for part in process]
+    indices, labels, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    order = indices.argsort()
+    labels, logits = labels[order], logits[order].astype(np.float64)
+    if not np.isfinite(logits).all():
         raise ResultError("the network gave logits that are not finite: its weights are damaged or diverged")
     return Scores(logits, labels, str(protocol))
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from ctnet import paths, results
+from ctnet import paths, processes, results
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, unknown
 from ctnet.protocol import Protocol, named
 from ctnet.recipe import Recipe
@@ -126,54 +126,85 @@ def start_of(e: Experiment) -> Experiment:
     return replace(e, data=e.init, init="scratch")
 
 
-def run(experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True) -> Result:
+def run(
+    experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True, devices: int = 1
+) -> Result:
     """The experiment's result: recorded, or else trained and evaluated now and recorded.
 
-    fresh: run it from the start even if recorded, and replace the record. Two processes that ask for the same one do
-    not run it twice: the second waits and loads. A killed run goes on from its last checkpoint, which is removed when
-    the result is recorded. One process on one device: several experiments share a box, not one experiment several GPUs.
-    TrainingError where the runs' folder cannot be written, ResultError where the record is of other data.
+    fresh: run it from the start even if recorded, and replace the record · workers: processes that read videos, for
+    each device · devices: GPUs (without any: processes on the CPU) that share each step's clips; several are a job of
+    their own, whose output is printed here as it comes, so a notebook may ask for them. Two processes or jobs that ask
+    for the same one do not run it twice: the second waits and loads. A killed run goes on from its last checkpoint,
+    which is removed when the result is recorded. Under torchrun all processes call this; rank 0 locks and writes.
+    TrainingError where the runs' folder cannot be written or a process of the job fails, ResultError where the record
+    is of other data.
     """
     from ctnet.data.prepare import locate
 
-    key = experiment.key
-    if not fresh and (found := results.read(key, experiment.scale)):
-        tidy(folder_of(experiment))
-        return of_this_data(found, experiment)
-    locate(experiment.data, experiment.scale)  # DataError before anything is made
-    with alone(experiment) as folder:
-        if not fresh and (found := results.read(key, experiment.scale)):
-            return found
-        if fresh:
-            (folder / "last.ckpt").unlink(missing_ok=True)
-        record = carry_out(experiment, folder, workers, progress)
-        result = results.write(key, experiment.scale, record, replace=fresh)
+    processes.join()
+    key, scale = experiment.key, experiment.scale
+
+    def look() -> Result | None:
+        return None if fresh else results.read(key, scale)
+
+    def keep() -> Result:
+        result = results.write(key, scale, record, replace=fresh)
         (folder / "last.ckpt").unlink(missing_ok=True)
         return result
+
+    if found := processes.agree(look):
+        if processes.rank() == 0:
+            tidy(folder_of(experiment))
+        return of_this_data(found, experiment)
+    locate(experiment.data, scale)  # DataError before anything is made
+    if devices > 1 and not processes.started():
+        options = {"fresh": fresh, "workers": workers, "progress": progress}
+        processes.launch(["ctnet.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
+        return results.read(key, scale)
+    with alone(experiment) as folder:
+        if found := processes.agree(look):
+            return found
+        if fresh and processes.rank() == 0:
+            (folder / "last.ckpt").unlink(missing_ok=True)
+        record = carry_out(experiment, folder, workers, progress)
+        return processes.agree(keep)
 
 
 def trained(experiment: Experiment, workers: int = 0, progress: bool = True) -> Path:
     """The experiment's weights file: a record may be shipped without it, then it is trained here, the record kept."""
     with alone(experiment) as folder:
         path = folder / WEIGHTS
-        if not path.exists():
-            record = carry_out(experiment, folder, workers, progress)
+        if processes.agree(path.exists):
+            return path
+        record = carry_out(experiment, folder, workers, progress)
+
+        def keep():
             if not results.read(experiment.key, experiment.scale):
                 results.write(experiment.key, experiment.scale, record)
             (folder / "last.ckpt").unlink(missing_ok=True)
+
+        processes.agree(keep)
         return path
 
 
 @contextmanager
 def alone(experiment: Experiment) -> Iterator[Path]:
-    """The experiment's folder, while no other process works in it."""
+    """The experiment's folder, while no other process or job works in it."""
     from filelock import FileLock
 
     folder = folder_of(experiment)
-    try:
+    lock = FileLock(folder / "lock")
+
+    def take():
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
+        lock.acquire()
+
+    try:
+        processes.agree(take)
+        try:
             yield folder
+        finally:
+            lock.release()
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
 
@@ -248,11 +279,12 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
         weights.load_imagenet(network)
     elif e.init != "scratch":
         weights.transfer(network, trained(start_of(e), workers, progress))
-    training = train(network, clips, r, folder, e.seed, workers, devices=1, progress=progress)
+    training = train(network, clips, r, folder, e.seed, workers, progress=progress)
     info = held_out.info
     scores = score(network, held_out, p, workers=workers)
-    scores.save(folder / "scores.npz")
-    weights.save(network, folder / WEIGHTS, classes=info.classes, protocol=asdict(p))
+    if processes.rank() == 0:
+        scores.save(folder / "scores.npz")
+        weights.save(network, folder / WEIGHTS, classes=info.classes, protocol=asdict(p))
     found = metrics(scores, info)
     found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers), info)
     return {

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 class Recipe:
     """A.1 for Something-Something; Kinetics: 110 epochs, lr 0.01, dropout 0.5, decay 1e-4.
 
-    lr is for 64 clips a step and is scaled with the batch · warmup: epochs of linear warm-up, then a cosine to 0 ·
-    clip_norm: total norm of the gradient · fc_lr: factors of the last layer's weight and bias, as in the authors'
-    release (the paper is silent) · scales: sides of the random crops relative to the short side · flip: mirror half of
-    the clips, with the set's label map · max_skipped: share of unreadable videos at which training stops · size,
-    sampling: of the training clips, where they differ from the test protocol's (Table 2h; Kinetics) · sync_bn: batch
-    statistics over all processes, not of each as in the release.
+    batch_size: clips a step, on all GPUs together · lr is for 64 of them and is scaled with the batch · warmup: epochs
+    of linear warm-up, then a cosine to 0 · clip_norm: total norm of the gradient · fc_lr: factors of the last layer's
+    weight and bias, as in the authors' release (the paper is silent) · scales: sides of the random crops relative to
+    the short side · flip: mirror half of the clips, with the set's label map · max_skipped: share of unreadable videos
+    at which training stops · size, sampling: of the training clips, where they differ from the test protocol's (Table
+    2h; Kinetics) · sync_bn: batch statistics over all processes, not of each as in the release.
     """
 
     epochs: int = 45

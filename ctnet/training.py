@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
+from ctnet import processes
 from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import Batch, loader
 from ctnet.data.transforms import normalize
@@ -40,35 +41,45 @@ class VideoClassifier(L.LightningModule):
         self.begin()
 
     def begin(self):
-        """Sums over the clips of this epoch so far: unreadable, all, loss, rightly classified."""
-        self.skipped = self.seen = self.lost = self.right = 0
+        """Sums over the clips of this epoch so far: unreadable and all; of this process read, their loss, right."""
+        self.skipped = self.seen = self.read = self.lost = self.right = 0
 
     def on_train_epoch_start(self):
         self.begin()
 
     def training_step(self, batch: Batch, step: int) -> Tensor | None:
+        """The loss of this process's clips, such that the mean over processes is the mean over the step's clips."""
         clips, labels = batch.clips, batch.labels
-        self.count_skipped(len(batch.skipped), len(labels))
-        if not len(labels):
+        size, world = len(labels), processes.world()
+        read, skipped, idle = processes.total(size, len(batch.skipped), int(not size))
+        self.count_skipped(skipped, read)
+        if idle == world == 1:
             return None
-        # dropout from (seed, epoch, step), clips from (seed, epoch, index): a resumed run repeats the unbroken one
-        torch.manual_seed((self.seed * 100_003 + self.current_epoch) * 1_000_003 + step + 500_009 * self.global_rank)
-        logits = self.network(normalize(clips))
-        loss = cross_entropy(logits, labels)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch}, step {step}: lower the learning rate "
-                f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is whole"
-            )
-        self.accuracy(logits, labels)
-        size = len(labels)
-        self.lost, self.right = self.lost + size * loss.item(), self.right + (logits.argmax(1) == labels).sum().item()
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=size)
-        self.log("accuracy", self.accuracy, on_step=False, on_epoch=True, batch_size=size)
+        if idle == world or idle and self.recipe.sync_bn:  # synchronised statistics need clips in each process
+            size = read = 0
+        if size:
+            # dropout from (seed, epoch, step), clips from (seed, epoch, index): a resumed run repeats the unbroken one
+            moment = (self.seed * 100_003 + self.current_epoch) * 1_000_003 + step
+            torch.manual_seed(moment + 500_009 * self.global_rank)
+            logits = self.network(normalize(clips))
+            loss = cross_entropy(logits, labels)
+            if not torch.isfinite(loss):
+                raise TrainingError(
+                    f"the loss is {loss.item()} in epoch {self.current_epoch}, step {step}: lower the learning rate "
+                    f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is whole"
+                )
+            self.accuracy(logits, labels)
+            self.read, self.lost = self.read + size, self.lost + size * loss.item()
+            self.right += (logits.argmax(1) == labels).sum().item()
+        else:  # nothing to learn from here, but the others wait for gradients of every weight
+            loss = sum(p.sum() for p in self.network.parameters()) * 0.0
+        loss = loss * (size * world / max(read, 1))
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=read, sync_dist=True)
+        self.log("accuracy", self.accuracy, on_step=False, on_epoch=True, batch_size=read)
         return loss
 
     def count_skipped(self, skipped: int, read: int):
-        """Unreadable videos are counted and reported; above the recipe's share training stops."""
+        """Unreadable videos of all processes are counted and reported; above the recipe's share training stops."""
         self.skipped, self.seen = self.skipped + skipped, self.seen + skipped + read
         self.log("skipped", float(self.skipped), on_step=False, on_epoch=True, reduce_fx="max", batch_size=1)
         if self.seen >= 100 or read == 0:
@@ -95,7 +106,7 @@ class VideoClassifier(L.LightningModule):
         fc = self.network.fc
         last = {id(fc.weight), id(fc.bias)}
         rest = [p for p in self.network.parameters() if id(p) not in norms | last]
-        lr = r.lr * r.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches / 64
+        lr = r.lr * r.batch_size / 64
         groups = [
             {"params": [p for p in rest if p.ndim > 1], "lr": lr},
             {"params": [p for p in rest if p.ndim == 1], "lr": lr, "weight_decay": 0.0},
@@ -115,7 +126,7 @@ class Clips(L.LightningDataModule):
         self.batches = loader(dataset, batch_size, workers=workers)
 
     def train_dataloader(self) -> DataLoader:
-        self.batches.sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        self.batches.batch_sampler.sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
         return self.batches
 
 
@@ -157,7 +168,7 @@ class Rates(L.Callback):
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         self.mark = time.monotonic()
         self.worked += self.mark - self.begun
-        self.clips += len(batch.labels)
+        self.clips += len(batch.labels) * trainer.world_size
 
     def state_dict(self):
         return {"clips": self.clips, "waited": self.waited, "worked": self.worked}
@@ -187,7 +198,7 @@ class Progress(TQDMProgressBar):
         done = trainer.current_epoch - self.first_epoch
         done += (trainer.fit_loop.epoch_loop.batch_idx + 1) / max(trainer.num_training_batches, 1)
         left = (time.monotonic() - self.started) / done * (trainer.max_epochs - self.first_epoch - done)
-        rates, read = self.rates.per_second(), max(module.seen - module.skipped, 1)
+        rates, read = self.rates.per_second(), max(module.read, 1)
         items |= {"loss": f"{module.lost / read:.3f}", "accuracy": f"{module.right / read:.3f}"}
         items |= {name: f"{rates[name]:.0f} clips/s" for name in ("loader", "model")}
         return items | {"left": f"{left / 60:.1f} min"}
@@ -208,6 +219,8 @@ class History(L.Callback):
 
     def on_train_start(self, trainer, module):
         self.started = time.monotonic() - self.seconds
+        if trainer.world_size > 1:  # torchrun ends the others when one fails: at once, not when their step is done
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def on_train_epoch_end(self, trainer, module):
         self.seconds = time.monotonic() - self.started
@@ -247,25 +260,35 @@ def train(
     folder: Path,
     seed: int = 0,
     workers: int = 0,
-    devices: int | str = "auto",
     accelerator: str = "auto",
     progress: bool = True,
 ) -> dict:
     """Trains `network` in place; resumes from `folder/last.ckpt` if it is there.
 
     dataset: a training split, clips (C, T, H, W) uint8 · folder: for the checkpoint and the logs (TensorBoard, CSV) ·
-    returns the record of the run: loss and accuracy of each epoch, clips/s. Raises TrainingError (NaN loss, full
-    disk, too many unreadable videos); the last checkpoint stays whole. Epochs count from 0.
+    workers: processes that read videos, for each process that trains · returns the record of the run: loss and accuracy
+    of each epoch, clips/s. One device, or in a job of several processes (`ctnet.processes`) one for each; all of them
+    call this, and rank 0 writes. Raises TrainingError (NaN loss, full disk, too many unreadable videos, a batch that
+    the processes cannot share); the last checkpoint stays whole. Epochs count from 0.
     """
-    folder = Path(folder)
+    folder, world = Path(folder), processes.world()
+    if recipe.batch_size % world:
+        raise TrainingError(
+            f"{recipe.batch_size} clips a step cannot be shared evenly by {world} processes: "
+            "take a number of processes that divides it"
+        )
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # "GPU available: False" and the like
     history, rates = History(folder / "logs"), Rates()
     progress = progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
+    if progress and processes.rank() == 0:
+        print(rate_line(recipe, world))
     keep = ModelCheckpoint(folder, "last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = L.Trainer(
         max_epochs=recipe.epochs,
         accelerator=accelerator,
-        devices=devices,
+        devices=processes.here(),
+        num_nodes=world // processes.here(),
+        strategy="ddp" if world > 1 else "auto",
         precision=recipe.precision,
         sync_batchnorm=recipe.sync_bn,
         gradient_clip_val=recipe.clip_norm,
@@ -279,8 +302,17 @@ def train(
         num_sanity_val_steps=0,
     )
     clips = Clips(dataset, recipe.batch_size, workers)
-    last = folder / "last.ckpt"
+    last = processes.agree(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
     with warnings.catch_warnings(), plain_errors(trainer, folder):
         warnings.filterwarnings("ignore", module="lightning")  # folders that exist, few workers, few steps
-        trainer.fit(VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last if last.exists() else None)
-    return {"epochs": history.epochs, "seconds": round(history.seconds, 1), "clips_per_s": rates.per_second()}
+        trainer.fit(VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last)
+    processes.share_state(network)
+    course = {"epochs": history.epochs, "seconds": round(history.seconds, 1), "clips_per_s": rates.per_second()}
+    return course | {"processes": world}
+
+
+def rate_line(recipe: Recipe, world: int) -> str:
+    """`lr 0.02 for 64 clips: 0.02 at 64 clips a step, 8 on each of 8 processes`"""
+    size = recipe.batch_size
+    line = f"lr {recipe.lr:g} for 64 clips: {recipe.lr * size / 64:g} at {size} clips a step"
+    return line + (f", {size // world} on each of {world} processes" if world > 1 else "")

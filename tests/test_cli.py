@@ -140,6 +140,19 @@ def test_train_prints_the_recorded_result_and_does_not_train_again(capsys, home,
     assert set(told["tiers"]) == {"strict", "state change", "dynamics", "appearance"}
 
 
+def test_several_devices_are_one_job_that_is_given_the_same_words(capsys, home, monkeypatch):
+    from ctnet import processes
+
+    asked = []
+    monkeypatch.setattr(processes, "launch", lambda *how: asked.append(how))
+    words = "train tsm_resnet50 --scale smoke --devices 2 --nodes 2 --rendezvous host:29500".split()
+    assert output(capsys, *words) == ""
+    assert asked == [(["ctnet", *words], 2, 2, "host:29500")]
+    assert json.loads(output(capsys, "train", "ctnet_resnet50", "--scale", "smoke", "--devices", 2))["top1"] >= 0
+    assert len(asked) == 1, "what is recorded is not run"
+    assert "unknown model" in mistake(capsys, "train", "tsm", "--scale", "smoke", "--devices", "2")
+
+
 def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, little, weights, tmp_path):
     from ctnet.evaluation import Scores
 

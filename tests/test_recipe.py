@@ -1,7 +1,6 @@
 """The recipe of A.1: learning rates by epoch, and what each parameter is trained with."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,17 +8,16 @@ from torch import nn
 
 import ctnet
 from ctnet.recipe import Recipe
-from ctnet.training import VideoClassifier
+from ctnet.training import VideoClassifier, rate_line
 
 A1 = Recipe()
 
 
-def groups(name="ctnet_resnet50", recipe=A1, devices=1):
+def groups(name="ctnet_resnet50", recipe=A1):
     """(network, parameter -> its settings, schedule) as the optimizer is told; each parameter exactly once."""
     with torch.device("meta"):
         network = ctnet.create_model(name, num_classes=7)
     module = VideoClassifier(network, recipe)
-    module._trainer = SimpleNamespace(world_size=devices, accumulate_grad_batches=1)
     (optimizer,), (scheduler,) = module.configure_optimizers()
     found = {}
     for group in optimizer.param_groups:
@@ -72,10 +70,14 @@ def test_rates_of_the_groups_and_momentum():
         assert group["momentum"] == 0.9
 
 
-@pytest.mark.parametrize("batch_size, devices, lr", [(64, 1, 0.02), (16, 1, 0.005), (8, 4, 0.01), (64, 8, 0.16)])
-def test_the_rate_is_for_64_clips_a_step(batch_size, devices, lr):
-    network, settings, _ = groups(recipe=Recipe(batch_size=batch_size), devices=devices)
+@pytest.mark.parametrize("batch_size, lr", [(64, 0.02), (16, 0.005), (512, 0.16)])
+def test_the_rate_is_for_64_clips_a_step(batch_size, lr):
+    """Of all processes together: their number changes neither the rate nor the experiment's key."""
+    network, settings, _ = groups(recipe=Recipe(batch_size=batch_size))
     assert settings[network.conv1.weight]["initial_lr"] == pytest.approx(lr)
+    assert f"lr 0.02 for 64 clips: {lr:g} at {batch_size} clips a step" == rate_line(Recipe(batch_size=batch_size), 1)
+    shared = rate_line(Recipe(batch_size=batch_size), 8)
+    assert shared.endswith(f"{lr:g} at {batch_size} clips a step, {batch_size // 8} on each of 8 processes")
 
 
 def test_the_schedule_moves_every_group_alike():

@@ -89,6 +89,36 @@ def test_only_what_changed_runs_and_a_failure_stops_nothing_else(project):
     assert code == 0 and len(ran) == 3 and ran["one"].endswith("--end-with-parent --fresh")
 
 
+def test_slurm_is_asked_for_a_gpu_cores_memory_and_time(project):
+    """A queue that takes nothing: Snakemake prints what it asked for."""
+    stub = project / "bin"
+    stub.mkdir()
+    for name in ("sbatch", "squeue", "sacct", "sacctmgr", "scontrol", "sinfo"):
+        (stub / name).write_text("#!/bin/sh\nexit 1\n")
+        (stub / name).chmod(0o755)
+    options = [
+        "--executor",
+        "slurm",
+        "--jobs",
+        "1",
+        "--default-resources",
+        "slurm_partition=main",
+        "--slurm-no-account",
+    ]
+    config = ["--config", "scale=gpu", "threads=6", "minutes=90"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *options, "--nolock", *config, "--", "book/runs/one.ipynb"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PATH": f"{stub}:{os.environ['PATH']}"},
+    )
+    (call,) = [line for line in done.stderr.splitlines() if line.strip().startswith("sbatch --parsable")]
+    for words in ("--gpus=1", "--cpus-per-task=6", "--mem 16000", "-t 90", "-p main"):
+        assert f" {words} " in call + " ", call
+
+
 def test_killed_snakemake_leaves_no_kernel_and_the_next_call_goes_on(project, tmp_path):
     pid_file = tmp_path / "kernel.pid"
     say = f"import os, pathlib, time\npathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))"

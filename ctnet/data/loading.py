@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import torch
-from torch import distributed
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 
+from ctnet import processes
 from ctnet.data.datasets import Unreadable, VideoDataset
 
 TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gives up
@@ -42,35 +42,29 @@ class Collate:
 
 
 class EpochSampler(DistributedSampler):
-    """This process's share of the data set, in an order drawn from (seed, epoch).
+    """The data set in an order drawn from (seed, epoch), the same in every process.
 
-    `set_epoch` (Lightning calls it before each epoch) reaches the data set too. The number of processes is
-    looked up when the epoch starts, so a loader made before the processes were joined is right as well. As in
-    torch's sampler, a last round that does not fill every process repeats a few clips: evaluation counts each
-    index once.
+    `set_epoch` (Lightning calls it before each epoch) reaches the data set too.
     """
 
     def __init__(self, dataset: VideoDataset, shuffle: bool, seed: int):
         super().__init__(dataset, num_replicas=1, rank=0, shuffle=shuffle, seed=seed)
-        self._join()
-
-    def _join(self) -> None:
-        if distributed.is_available() and distributed.is_initialized():
-            self.num_replicas, self.rank = distributed.get_world_size(), distributed.get_rank()
-        self.num_samples = -(-len(self.dataset) // self.num_replicas)
-        self.total_size = self.num_samples * self.num_replicas
 
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
         self.dataset.set_epoch(epoch)
 
-    def __iter__(self):
-        self._join()
-        return super().__iter__()
 
-    def __len__(self) -> int:
-        self._join()
-        return super().__len__()
+class Shares(BatchSampler):
+    """This process's share of each batch: every clip is in exactly one.
+
+    `batch_size` counts the clips of all processes, and all have the same number of batches; the last one may leave
+    some with fewer clips, or with none. The number of processes is looked up when the epoch starts.
+    """
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            yield batch[processes.rank() :: processes.world()]
 
 
 def loader(
@@ -80,19 +74,18 @@ def loader(
     shuffle: bool | None = None,
     drop_last: bool = False,
 ) -> DataLoader:
-    """A DataLoader of `Batch`; call `loader.sampler.set_epoch(e)` before an epoch (Lightning does).
+    """A DataLoader of `Batch`; call `loader.batch_sampler.sampler.set_epoch(e)` before an epoch (Lightning does).
 
-    shuffle: as the data set is for training or not, unless given.
+    batch_size: clips of all processes of the job together · shuffle: as the data set is for training or not, unless
+    given.
     """
     shuffle = dataset.train if shuffle is None else shuffle
     return DataLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=EpochSampler(dataset, shuffle, dataset.seed),
+        batch_sampler=Shares(EpochSampler(dataset, shuffle, dataset.seed), batch_size, drop_last),
         num_workers=workers,
         collate_fn=Collate(dataset.frames, dataset.size),
         pin_memory=torch.cuda.is_available(),
-        drop_last=drop_last,
         timeout=TIMEOUT if workers else 0,
         persistent_workers=workers > 0,
     )

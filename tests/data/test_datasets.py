@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from ctnet import processes
 from ctnet.data.datasets import DataInfo, Manifest, Unreadable, VideoDataset
-from ctnet.data.loading import Batch, EpochSampler, loader, stack
+from ctnet.data.loading import Batch, loader, stack
 from ctnet.data.video import read_frames, write_video
 from ctnet.errors import ConfigError, DataError, VideoError
 
@@ -93,7 +94,7 @@ def test_workers_change_nothing(tiny):
     def passes(workers):
         batches = loader(VideoDataset(tiny, "train", 3, 16, True, scales=(1.0, 0.75), flip=True), 8, workers)
         for epoch in (0, 1, 5):  # workers live on from one to the next
-            batches.sampler.set_epoch(epoch)
+            batches.batch_sampler.sampler.set_epoch(epoch)
             yield list(batches)
 
     alone = list(passes(0))
@@ -107,10 +108,10 @@ def test_workers_change_nothing(tiny):
 def test_a_resumed_epoch_is_the_same(tiny):
     batches = loader(VideoDataset(tiny, "train", 3, 16, True), 8)
     for epoch in range(3):
-        batches.sampler.set_epoch(epoch)
+        batches.batch_sampler.sampler.set_epoch(epoch)
         full = list(batches)
     fresh = loader(VideoDataset(tiny, "train", 3, 16, True), 8)
-    fresh.sampler.set_epoch(2)
+    fresh.batch_sampler.sampler.set_epoch(2)
     assert same(full, list(fresh))
 
 
@@ -128,22 +129,26 @@ def test_batches_lie_in_memory_as_frames_do():
     assert batch.is_contiguous(memory_format=torch.channels_last_3d)
 
 
-def test_processes_share_an_epoch(tiny, monkeypatch):
-    data = VideoDataset(tiny, "train", 3, 16, True)
-    sampler = EpochSampler(data, shuffle=True, seed=0)
-    sampler.set_epoch(4)
-    whole = list(sampler)
-    assert data.epoch == 4 and len(sampler) == 44
-    from torch import distributed
-
-    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(distributed, "get_world_size", lambda: 3)
-    shares = []
-    for rank in range(3):
-        monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
-        shares.append(list(sampler))
-        assert len(shares[-1]) == len(sampler) == 15
-    assert [i for group in zip(*shares, strict=True) for i in group][:44] == whole
+@pytest.mark.parametrize("train", [True, False])
+def test_processes_share_each_batch_and_every_clip_is_in_one_share(tiny, monkeypatch, train):
+    """44 clips in batches of 9 for 4 processes: the last batch has 8; in batches of 14 it has 2, for two."""
+    data = VideoDataset(tiny, "train" if train else "test", 3, 16, train)
+    for batch_size in (9, 14):
+        batches = loader(data, batch_size).batch_sampler
+        batches.sampler.set_epoch(4)
+        whole = list(batches)
+        assert data.epoch == 4 and sorted(sum(whole, [])) == list(range(44))
+        shares = []
+        monkeypatch.setattr(processes, "world", lambda: 4)
+        for rank in range(4):
+            monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+            shares.append(list(batches))
+        monkeypatch.undo()
+        assert {len(share) for share in shares} == {len(whole)}, "all have the same number of steps"
+        for step, batch in zip(zip(*shares, strict=True), whole, strict=True):
+            assert sorted(sum(step, [])) == sorted(batch)
+            assert max(map(len, step)) - min(map(len, step)) <= 1
+        assert [] in [share[-1] for share in shares] or batch_size == 9
 
 
 def test_a_broken_video_is_dropped_and_counted_in_training_and_raises_in_testing(own):

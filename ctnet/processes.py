@@ -1,0 +1,179 @@
+"""One job of several processes: torchrun starts them, rank 0 decides and writes, the others hear of it."""
+
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import IO, TypeVar
+
+from ctnet.errors import ConfigError, CtnetError, TrainingError
+
+T = TypeVar("T")
+ERROR = "ctnet: "  # how the command line marks an error
+messages = None  # the group that Python objects travel in: on the CPU, and patient with a rank 0 that waits for a lock
+
+
+def started() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
+
+
+def join() -> None:
+    """Joins the processes of this job; nothing where it is the only one, or when it has joined."""
+    global messages
+    if not started() or messages:
+        return
+    import torch
+    from torch import distributed
+
+    from ctnet.runner import end_with_parent
+
+    end_with_parent()  # torchrun killed with -9 would leave us behind
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    messages = distributed.new_group(backend="gloo", timeout=timedelta(days=30))
+
+
+def leave() -> None:
+    """The end of a job that went well."""
+    global messages
+    if messages:
+        from torch import distributed
+
+        distributed.destroy_process_group()
+        messages = None
+
+
+def world() -> int:
+    """How many processes work on this job."""
+    return int(os.environ["WORLD_SIZE"]) if messages else 1
+
+
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return int(os.environ["RANK"]) if messages else 0
+
+
+def here() -> int:
+    """How many of them are on this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if started() else 1
+
+
+def agree(ask: Callable[[], T]) -> T:
+    """What rank 0 is told, in every process; where it is an error, the error."""
+    if world() == 1:
+        return ask()
+    from torch import distributed
+
+    told: list = [None, None]
+    if rank() == 0:
+        try:
+            told[0] = ask()
+        except CtnetError as error:
+            told[1] = error
+    distributed.broadcast_object_list(told, 0, group=messages)
+    if told[1]:
+        raise told[1]
+    return told[0]
+
+
+def gather(mine: T) -> list[T]:
+    """What each process has, in the order of ranks, in every process."""
+    if world() == 1:
+        return [mine]
+    from torch import distributed
+
+    all_of_them: list = [None] * world()
+    distributed.all_gather_object(all_of_them, mine, group=messages)
+    return all_of_them
+
+
+def total(*mine: int) -> list[int]:
+    """Sums over the processes."""
+    if world() == 1:
+        return list(mine)
+    import torch
+    from torch import distributed
+
+    sums = torch.tensor(mine)
+    distributed.all_reduce(sums, group=messages)
+    return sums.tolist()
+
+
+def share_state(module) -> None:
+    """Rank 0's parameters and buffers (on the CPU), for all: batch statistics differ from process to process."""
+    if world() > 1:
+        from torch import distributed
+
+        for value in module.state_dict().values():
+            distributed.broadcast(value, 0, group=messages)
+
+
+def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str | None = None) -> None:
+    """`python -m WORDS` in `devices` processes on each of `nodes` machines, through torchrun; prints what they print.
+
+    On several machines each calls this; rendezvous: `HOST:PORT` of one of them, the same on all. ConfigError for
+    numbers that do not fit, TrainingError with the first error of any process, which ends all of them.
+    """
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if devices < 1 or nodes < 1:
+        raise ConfigError(f"devices and nodes must be at least 1, not {devices} and {nodes}")
+    if gpus and devices > gpus:
+        raise ConfigError(f"{nodes} x {devices} processes: each needs a GPU of its own, and {gpus} are visible here")
+    if nodes > 1 and not rendezvous:
+        raise ConfigError(f"{nodes} machines find each other at one of them: --rendezvous HOST:PORT, the same on all")
+    meet = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous]
+    command = [sys.executable, "-u", "-m", __name__, *(meet if nodes > 1 else ["--standalone"])]
+    command += ["--nproc-per-node", str(devices), "-m", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as job:
+        try:
+            errors = follow(job.stdout)
+        except BaseException:  # Ctrl-C, or nobody reads on
+            job.terminate()
+            raise
+    if job.returncode:
+        raise TrainingError(errors[0] if errors else f"torchrun ended with exit status {job.returncode}")
+
+
+def follow(output: IO[bytes]) -> list[str]:
+    """Prints lines as they come, those of progress bars too; returns, and does not print, those that tell an error."""
+    errors = []
+    for line in io.TextIOWrapper(output, encoding="utf-8", errors="replace", newline=""):  # \r ends a line and is kept
+        before, mark, error = line.partition(ERROR)
+        sys.stdout.write(before)
+        sys.stdout.flush()
+        if mark:
+            errors.append(error.strip())
+    return errors
+
+
+def main(words: list[str]) -> int:
+    """torchrun that says in one line how the first process failed, and ends with the process that started it."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    from ctnet.runner import end_with_parent
+
+    end_with_parent()
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    try:
+        run.main(words)
+    except ChildFailedError as failed:
+        number, failure = min(failed.failures.items(), key=lambda item: item[1].exitcode)  # signals are negative
+        how = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
+        print(f"{ERROR}process {number} ended with {how}, and so the job; the same command goes on", file=sys.stderr)
+        return 1
+    except SignalException:
+        return 143
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,158 @@
+"""Jobs of two gloo processes: `python -m tests.jobs FOLDER` runs all of `JOBS` and leaves what came of each in
+FOLDER/NAME.pt: `{rank: what its function returned}`, or how the job failed, as a text.
+
+torchrun's own agent starts them, but forks them from this process, which has imported all that they need.
+"""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, record
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from ctnet import evaluation, experiments, processes, training
+from ctnet.errors import TrainingError
+from ctnet.experiments import Experiment
+from ctnet.protocol import Protocol
+from tests.toy import PLAIN, RECIPE, network, training_set
+
+# 13 clips in batches of 4: the last step has one clip, and nothing is left for the second process
+SAME = replace(RECIPE, batch_size=4, dropout=0.0, max_skipped=0.1)
+PROTOCOL = Protocol(4, crops=3, size=32)
+
+
+def without_batch_norm() -> nn.Module:
+    """The toy network from the same weights each time; what it does to a clip does not depend on the other clips."""
+    torch.manual_seed(7)
+    net = network(dropout=0.0)
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+                setattr(module, name, nn.GroupNorm(4, child.num_features))
+    return net
+
+
+def fit(sets: Path, folder: Path, name: str = "clips", net: nn.Module | None = None, recipe=SAME) -> dict:
+    """Record, weights and test logits of a run on the clips of `sets/name`."""
+    net = net or without_batch_norm()
+    record = training.train(net, training_set(sets / name), recipe, folder, accelerator="cpu", progress=False)
+    test = evaluation.test_split(sets / "clips", PROTOCOL)
+    scores = {s: evaluation.score(net, test, PROTOCOL, shuffled=s, batch_size=6) for s in (False, True)}
+    logits = {s: torch.from_numpy(found.logits) for s, found in scores.items()}
+    return {"record": record, "weights": net.state_dict(), "logits": logits, "labels": scores[False].labels.tolist()}
+
+
+def equal(sets: Path, folder: Path):
+    return fit(sets, folder)
+
+
+def batch_norm(sets: Path, folder: Path):
+    torch.manual_seed(7)
+    return fit(sets, folder, net=network(dropout=0.0), recipe=replace(SAME, epochs=1))
+
+
+def unreadable(sets: Path, folder: Path):
+    """The broken videos are all in the share of one process."""
+    try:
+        fit(sets, folder, "broken")
+    except TrainingError as error:
+        return str(error)
+
+
+def synchronised(sets: Path, folder: Path):
+    """The step that has no clip for one process is left out by both: it would be waited for in every BN layer."""
+    return fit(sets, folder, recipe=replace(SAME, sync_bn=True, epochs=1))
+
+
+def at(epoch: int, step: int, act):
+    """Rank 1 acts when it has done this step."""
+
+    def done(self, trainer, module, outputs, batch, number, end=training.Rates.on_train_batch_end):
+        end(self, trainer, module, outputs, batch, number)
+        if (processes.rank(), trainer.current_epoch, number) == (1, epoch, step):
+            act()
+
+    training.Rates.on_train_batch_end = done
+
+
+def killed(sets: Path, folder: Path):
+    at(1, 1, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    fit(sets, folder)
+
+
+def resumed(sets: Path, folder: Path):
+    steps = []
+    for epoch in range(3):
+        for step in range(4):
+            at(epoch, step, lambda here=(epoch, step): steps.append(here))
+    return fit(sets, folder.with_name("killed")) | {"steps": steps}
+
+
+def diverged(sets: Path, folder: Path):
+    """The loss of one process is not a number, and the other waits for its gradients."""
+
+    def nan():
+        training.cross_entropy = lambda logits, labels: logits.sum() * float("nan")
+
+    at(1, 1, nan)
+    fit(sets, folder)
+
+
+def odd_share(sets: Path, folder: Path):
+    try:
+        fit(sets, folder, recipe=replace(SAME, batch_size=5))
+    except TrainingError as error:
+        return str(error)
+
+
+E = Experiment("tsn_resnet50", "", replace(SAME, epochs=1), Protocol(4, size=32), overrides=tuple(PLAIN.items()))
+
+
+def twice(sets: Path, folder: Path):
+    """The experiment is asked for by two jobs of two processes each, at the same time."""
+    os.environ |= {"CTNET_RUNS": str(folder), "CTNET_RESULTS": str(folder)}
+    ran = []
+
+    def carry_out(*arguments, carry_out=experiments.carry_out):
+        ran.append(processes.rank())
+        return carry_out(*arguments)
+
+    experiments.carry_out = carry_out
+    result = experiments.run(replace(E, data=str(sets / "clips"), scale="cpu"), progress=False)
+    return {"ran": ran, "record": result.record}
+
+
+def start(job, name: str, sets: Path, folder: Path) -> dict | str:
+    config = LaunchConfig(1, 1, 2, run_id=name, rdzv_endpoint="localhost:0", rdzv_backend="c10d", start_method="fork")
+    try:
+        return elastic_launch(config, within)(job, sets, folder)
+    except ChildFailedError as failed:
+        rank, failure = min(failed.failures.items(), key=lambda item: item[1].exitcode)
+        return f"{rank}: {failure.message}"
+
+
+@record
+def within(job, *arguments):
+    processes.join()
+    found = job(*arguments)
+    processes.leave()
+    return found
+
+
+JOBS = (equal, batch_norm, unreadable, synchronised, killed, resumed, diverged, odd_share)
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    folder = Path(sys.argv[1])
+    sets = folder / "sets"
+    for job in JOBS:
+        torch.save(start(job, job.__name__, sets, folder / job.__name__), folder / f"{job.__name__}.pt")
+    other = os.fork()
+    torch.save(start(twice, f"twice{other}", sets, folder / "twice"), folder / f"twice-{'ab'[not other]}.pt")
+    if other:
+        os.waitpid(other, 0)

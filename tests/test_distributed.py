@@ -1,0 +1,215 @@
+"""Two processes: they learn and score what one does, fail together, and are one launch for who looks on."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from ctnet import experiments, paths, processes, results
+from ctnet.data.loading import EpochSampler
+from ctnet.errors import ConfigError, TrainingError
+from ctnet.models import weights
+from tests import jobs
+from tests.toy import training_set, write_set
+
+HANGS = 500  # seconds; far more than a loaded machine needs
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """`clips`: 13 for training, one of them unreadable, and 7 for testing; `broken`: rank 1 can read little of it."""
+    folder = tmp_path_factory.mktemp("jobs") / "sets"
+    clips = write_set(folder / "clips", clips=13)
+    facts = json.loads((clips / "dataset.json").read_text())
+    write_set(clips, clips=7, seed=1, split="test")
+    (clips / "dataset.json").write_text(json.dumps(facts | {"splits": {"train": 13, "test": 7}}))
+    order = list(EpochSampler(training_set(clips), True, 0))
+    (clips / f"train{order[2]:02d}.avi").write_bytes(b"no video")
+    broken = write_set(folder / "broken", clips=13)
+    for i in (1, 3, 5):
+        (broken / f"train{order[i]:02d}.avi").write_bytes(b"no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def came(sets):
+    """Name of a job -> what came of it in each of its two processes."""
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    command = [sys.executable, "-m", "tests.jobs", str(sets.parent)]
+    done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True, timeout=HANGS)
+    assert done.returncode == 0, done.stderr
+    return {file.stem: torch.load(file, weights_only=False) for file in sets.parent.glob("*.pt")}
+
+
+@pytest.fixture(scope="module")
+def alone(sets):
+    """The same in one process."""
+    return jobs.fit(sets, sets.parent / "alone")
+
+
+def same(a: dict, b: dict, tolerance: float = 0.0) -> bool:
+    return a.keys() == b.keys() and all(torch.allclose(v, b[k], rtol=0, atol=tolerance) for k, v in a.items())
+
+
+def test_two_processes_learn_what_one_does_from_the_same_clips(came, alone):
+    """Unreadable clips and a last step that is not for all included: gradients are means over the step's clips."""
+    start = jobs.without_batch_norm().state_dict()
+    for rank in (0, 1):
+        found = came["equal"][rank]
+        assert same(found["weights"], alone["weights"], 1e-4) and not same(start, alone["weights"], 1e-2)
+        assert found["record"]["processes"] == 2 and alone["record"]["processes"] == 1
+        for here, there in zip(found["record"]["epochs"], alone["record"]["epochs"], strict=True):
+            assert here == pytest.approx(there, abs=2e-4), "loss, accuracy and skipped are of all processes"
+            assert here["skipped"] == 1
+
+
+def test_two_processes_score_each_of_seven_clips_once(came, alone):
+    for rank in (0, 1):
+        found = came["equal"][rank]
+        assert found["labels"] == alone["labels"] == [0, 1, 0, 1, 0, 1, 0]
+        assert same(found["logits"], alone["logits"], 1e-3)
+    assert not torch.allclose(alone["logits"][True], alone["logits"][False], atol=1e-4)
+
+
+def test_batch_statistics_end_as_those_of_rank_0_in_all_processes(came, sets):
+    first, second = came["batch_norm"][0], came["batch_norm"][1]
+    assert any("running_mean" in name for name in first["weights"])
+    assert same(first["weights"], second["weights"]) and same(first["logits"], second["logits"])
+    net = jobs.network(dropout=0.0)
+    net.load_state_dict(first["weights"])
+    test = jobs.evaluation.test_split(sets / "clips", jobs.PROTOCOL)
+    scores = jobs.evaluation.score(net, test, jobs.PROTOCOL)
+    assert torch.allclose(first["logits"][False], torch.from_numpy(scores.logits), atol=1e-4)
+
+
+def test_videos_that_one_process_cannot_read_stop_both(came):
+    told = "3 of 13 videos could not be read; `python -m ctnet data verify` names each of them"
+    assert came["unreadable"] == {0: told, 1: told}
+
+
+def test_synchronised_statistics_leave_out_a_step_that_has_no_clip_for_one_process(came):
+    found = came["synchronised"]
+    assert same(found[0]["weights"], found[1]["weights"]) and found[0]["record"]["epochs"][0]["loss"] > 0
+
+
+def test_a_killed_process_ends_the_job_and_the_same_call_goes_on_as_if_nothing_had_been(came):
+    assert came["killed"].startswith("1: Signal 9 (SIGKILL)")
+    for rank in (0, 1):
+        found, unbroken = came["resumed"][rank], came["equal"][rank]
+        assert same(found["weights"], unbroken["weights"])
+        assert found["record"]["epochs"] == unbroken["record"]["epochs"]
+    assert came["resumed"][1]["steps"] == [(epoch, step) for epoch in (1, 2) for step in range(4)]
+
+
+def test_a_loss_that_is_not_a_number_in_one_process_ends_both(came):
+    assert came["diverged"].startswith("1: ") and "the loss is nan in epoch 1, step 2: lower" in came["diverged"]
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_an_error(came):
+    assert "5 clips a step cannot be shared evenly by 2 processes" in came["odd_share"][0]
+    assert came["odd_share"][0] == came["odd_share"][1]
+
+
+def test_two_jobs_that_want_the_same_experiment_run_it_once(came):
+    ran = [came[f"twice-{job}"][rank]["ran"] for job in "ab" for rank in (0, 1)]
+    assert sorted(ran) == [[], [], [0], [1]], "both processes of one job"
+    records = [came[f"twice-{job}"][rank]["record"] for job in "ab" for rank in (0, 1)]
+    assert records[0]["training"]["processes"] == 2 and all(record == records[0] for record in records)
+
+
+def test_a_notebook_follows_an_experiment_on_two_devices(sets, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CTNET_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    e = replace(jobs.E, data=str(sets / "clips"))
+    result = experiments.run(e, devices=2)
+    told = capsys.readouterr().out
+    assert "lr 0.32 for 64 clips: 0.02 at 4 clips a step, 2 on each of 2 processes" in told
+    assert "Epoch 0: 100%" in told and result == results.read(e.key, "cpu")
+    assert result.record["training"]["processes"] == 2 and result.record["labels"] == [0, 1, 0, 1, 0, 1, 0]
+    folder = tmp_path / "runs" / "cpu" / e.key
+    test = jobs.evaluation.test_split(sets / "clips", e.protocol)
+    again = jobs.evaluation.score(weights.load(folder / experiments.WEIGHTS), test, e.protocol)
+    assert again.predictions.tolist() == result.record["predictions"]
+    assert not (folder / "last.ckpt").exists()
+    monkeypatch.setattr(processes, "launch", lambda *_: pytest.fail("run again"))
+    assert experiments.run(e, devices=2) == result
+
+
+@pytest.mark.parametrize("scale", experiments.SCALES)
+def test_an_experiment_reaches_its_processes_whole(scale):
+    from ctnet import worker
+
+    (e, *_) = experiments.experiments("ctnet_resnet50", scale)
+    assert worker.read(json.dumps(asdict(e))) == e
+
+
+ROLE = """
+import os, signal, time
+print("process", os.getpid(), flush=True)
+if os.environ["RANK"] == "1" and os.environ["ROLE"] == "dies":
+    os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def role(tmp_path, monkeypatch):
+    """The module `role`, whose process of rank 1 dies, or works for long."""
+    (tmp_path / "role.py").write_text(ROLE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(paths.ROOT)]))
+    return lambda name: monkeypatch.setenv("ROLE", name)
+
+
+def test_a_killed_process_ends_the_launch_with_one_line(role, capsys):
+    role("dies")
+    with pytest.raises(TrainingError, match="^process 1 ended with SIGKILL, and so the job; the same command goes on$"):
+        processes.launch(["role"], 2)
+    pids = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert pids and not any(map(alive, pids)), "nothing is left"
+
+
+def test_an_interrupt_ends_the_processes(role, monkeypatch):
+    role("works")
+    pids = []
+
+    def interrupted(output):
+        pids.extend(int(output.readline().split()[1]) for _ in (0, 1))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "follow", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        processes.launch(["role"], 2)
+    assert len(pids) == 2 and not any(map(alive, pids))
+
+
+def alive(pid: int) -> bool:
+    for _ in range(100):  # the last moments of a process that was told to end
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_lines_come_as_they_are_and_errors_are_kept_for_the_end(capsys):
+    output = b"one\n\rEpoch 0: 10%\rEpoch 0: 50%ctnet: the loss is nan\nctnet: process 1 ended\n"
+    assert processes.follow(io.BytesIO(output)) == ["the loss is nan", "process 1 ended"]
+    assert capsys.readouterr().out == "one\n\rEpoch 0: 10%\rEpoch 0: 50%"
+
+
+def test_numbers_of_processes_that_do_not_fit_are_refused(monkeypatch):
+    with pytest.raises(ConfigError, match="2 machines find each other at one of them: --rendezvous HOST:PORT"):
+        processes.launch(["role"], 1, nodes=2)
+    with pytest.raises(ConfigError, match="must be at least 1, not 0 and 1"):
+        processes.launch(["role"], 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    with pytest.raises(ConfigError, match="1 x 8 processes: each needs a GPU of its own, and 4 are visible here"):
+        processes.launch(["role"], 8)
