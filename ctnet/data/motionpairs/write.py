@@ -14,7 +14,7 @@ from ctnet.data.motionpairs.classes import CLASSES
 from ctnet.data.motionpairs.clips import PAIRED, SPLITS, pair
 from ctnet.data.motionpairs.draw import video_path
 from ctnet.data.motionpairs.stage import Difficulty
-from ctnet.data.processes import report
+from ctnet.data.programs import report
 from ctnet.data.video import write_video
 
 

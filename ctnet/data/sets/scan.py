@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctnet.data import processes
+from ctnet.data import programs
 from ctnet.data.video import count_frames
 from ctnet.errors import DataError, VideoError
 
@@ -46,7 +46,7 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int |
                 bar.update()
 
             count = min(workers, -(-len(todo) // SHARE))
-            codes = processes.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
+            codes = programs.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
             if any(code > 0 for code in codes):
                 raise DataError(f"counting frames stopped: a program ended with status {max(codes)}")
             for k, code in enumerate(codes):
@@ -90,7 +90,7 @@ def count(video: Path) -> str:
 def main(todo: Path, k: int, n: int) -> None:
     videos = json.loads(todo.read_text())
     for index in range(k, len(videos), n):
-        processes.report(f"{index} {count(Path(videos[index]))}")
+        programs.report(f"{index} {count(Path(videos[index]))}")
 
 
 if __name__ == "__main__":
