@@ -185,25 +185,19 @@ def differences(scale: str, metric: str | None = None) -> dict[tuple[str, str], 
     return found
 
 
+RUN = ("row", "seed", "protocol", "minutes", "commit", "finished", "result", "device")
+
+
 def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
     """Which run gave each number: protocol, minutes, commit, UTC date, file of data/results, device."""
     lines = []
     for name, runs in results.items():
         for r in runs:
             e, p = r.record["experiment"], r.record["provenance"]
-            lines.append(
-                {
-                    "row": name,
-                    "seed": e["seed"],
-                    "protocol": e["protocol_name"],
-                    "minutes": round(r.record["training"]["seconds"] / 60, 1),
-                    "commit": p["commit"],
-                    "finished": p["finished"].removesuffix(" UTC"),
-                    "result": f"{e['scale']}/{r.key}.json",
-                    "device": p["device"],
-                }
-            )
-    return pd.DataFrame(lines)
+            minutes = round(r.record["training"]["seconds"] / 60, 1)
+            when, file = p["finished"].removesuffix(" UTC"), f"{e['scale']}/{r.key}.json"
+            lines.append((name, e["seed"], e["protocol_name"], minutes, p["commit"], when, file, p["device"]))
+    return pd.DataFrame(lines, columns=RUN)
 
 
 def devices(measured: Sequence[dict]) -> pd.DataFrame:

@@ -184,6 +184,13 @@ def test_a_shown_table_is_kept_as_csv(place):
     assert list(shown.index) == ["TSN", "CT"] and shown["p"].tolist() == ["–", 0.01]
 
 
+def test_where_nothing_is_recorded_a_page_still_shows_its_tables(place):
+    nothing = tables.measure_on("grid16", ["tsn_resnet50", "ctnet_resnet50"], "gpu")
+    pair = [("ctnet_resnet50", "tsn_resnet50")]
+    for frame in (tables.data_table(nothing), tables.differences_on(nothing, pair), tables.provenance(nothing)):
+        tables.show(frame, "nothing")
+
+
 def on_data(seed, top1, shuffled):
     made = result(seed, 0.0)
     made.record["metrics"] = {"clips": 4, "top1": top1, "shuffled": {"top1": shuffled}}
