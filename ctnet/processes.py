@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -166,7 +167,9 @@ def main(words: list[str]) -> int:
     try:
         run.main(words)
     except ChildFailedError as failed:
-        number, failure = min(failed.failures.items(), key=lambda item: item[1].exitcode)  # signals are negative
+        # the one that failed by itself: signals are negative, and SIGTERM is how torchrun ends the others
+        own = lambda item: (item[1].exitcode == -signal.SIGTERM, item[1].exitcode, item[1].timestamp)  # noqa: E731
+        number, failure = min(failed.failures.items(), key=own)
         how = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
         print(f"{ERROR}process {number} ended with {how}, and so the job; the same command goes on", file=sys.stderr)
         return 1
