@@ -22,6 +22,7 @@ NOTEBOOKS = [page.removeprefix("runs/") for page in pages if page.startswith("ru
 # Files beside the notebook that change what it shows. Not the whole library: every edit would run everything.
 RESULTS = glob(f"data/results/{SCALE}/*.json") + glob("data/paper/*.csv")
 DATA = glob("ctnet/data/*.py") + glob("ctnet/data/motionpairs/*.py")
+PROBES = glob(f"data/results/{SCALE}/probes-*.csv")
 USES = {
     "start": DATA + RESULTS,
     "data": DATA,
@@ -29,7 +30,9 @@ USES = {
     "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
     "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
-    "reliability": glob("data/results/*/*.json"),
+    "reliability": glob("data/results/soak/*.json"),
+    "grid_words": RESULTS + PROBES,
+    "real_data": RESULTS + glob("ctnet/data/sets/*.py"),
 }
 
 

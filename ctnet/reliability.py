@@ -1,6 +1,7 @@
 """Tables of what `make soak` tried on each device and what it found; letters are those of `tables.devices`."""
 
 from collections.abc import Iterator, Sequence
+from string import ascii_uppercase
 
 import pandas as pd
 
@@ -71,7 +72,7 @@ def failures(measured: Sequence[dict]) -> pd.DataFrame:
 
 
 def lettered(measured: Sequence[dict]) -> Iterator[tuple[str, dict]]:
-    return zip("ABCDEFGH", measured, strict=False)
+    return zip(ascii_uppercase, measured, strict=False)
 
 
 def having(measured: Sequence[dict], section: str) -> list[tuple[str, dict]]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 import pandas as pd
@@ -203,7 +204,7 @@ def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
 def devices(measured: Sequence[dict]) -> pd.DataFrame:
     """What was measured on: a letter for each device, which `speeds` uses."""
     lines = []
-    for letter, record in zip("ABCDEFGH", measured, strict=False):
+    for letter, record in zip(ascii_uppercase, measured, strict=False):
         p = record["provenance"]
         line = {"": letter, "device": p["device"], "torch": p["versions"]["torch"]}
         lines.append(line | {"commit": p["commit"], "measured": p["started"]})
@@ -214,7 +215,7 @@ def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
     """One section of `ctnet bench` on every device: median time, clips/s, and how many times as fast as the first."""
     columns = ["on", "what", "ms a call", "clips/s", "times the first", "quartiles"]
     lines = []
-    for letter, record in zip("ABCDEFGH", measured, strict=False):
+    for letter, record in zip(ascii_uppercase, measured, strict=False):
         for what, r in record.get(section, {}).get("rows", {}).items():
             times = [f"{r['times']:.2f}", f"{r['times_low']:.2f} to {r['times_high']:.2f}"]
             values = [letter, what, f"{1000 * r['seconds']:.1f}", f"{r['clips_per_s']:.1f}", *times]
