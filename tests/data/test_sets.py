@@ -44,7 +44,7 @@ def test_from_the_owners_layout_to_an_accuracy(name, sources, tmp_path, monkeypa
 
     info = DataInfo.read(folder)
     assert info.classes == classes_of(name) and info.extra["listed"] == info.splits
-    assert info.flip == ((0, 2, 1) if name.startswith("something") else None)
+    assert info.flip == ((0, 2, 1) if name.startswith("something") else tuple(range(len(info.classes))))
     if not name.startswith("grid"):
         assert info.splits == {"train": 3 * len(info.classes), "test": 2 * len(info.classes)}
     for split in info.splits:
