@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,23 @@ def test_lists_of_frame_folders_and_of_videos(clips, tmp_path):
         prepare("kinetics400", root=tmp_path / "sets", source=source, lists=lists)
     with pytest.raises(DataError, match="rest.txt: the name of a list must say which split it is"):
         prepare("mine", root=tmp_path / "sets", source=source, lists=[tmp_path / "rest.txt"])
+
+
+def test_a_split_of_which_nothing_is_left_is_told(own, tmp_path):
+    source = own("kinetics400")
+    shutil.copytree(source / "val", source / "val" / "copy")
+    with pytest.raises(DataError, match="none of the 6 videos of its test split is there; .*: one of 2 files"):
+        prepare("kinetics400", root=tmp_path / "sets", source=source)
+    assert not (tmp_path / "sets" / "kinetics400").exists()
+
+
+def test_a_link_that_leads_back_makes_no_second_file(own, tmp_path):
+    source = own("kinetics400")
+    (source / "a").symlink_to(source / "val")
+    (source / "val" / "loop").symlink_to(source)
+    folder = prepare("kinetics400", root=tmp_path / "sets", source=source)
+    assert json.loads((folder / "dataset.json").read_text())["splits"] == {"train": 9, "test": 6}
+    assert "left out" not in (folder / "report.txt").read_text()
 
 
 def test_two_files_of_one_name_are_told_apart_by_their_folder_or_not_used(own, clips, tmp_path):

@@ -146,10 +146,16 @@ def is_video(path: Path) -> bool:
 
 
 def videos_below(folder: Path) -> dict[str, list[Path]]:
-    """Every video file at any depth, by its name without the ending."""
+    """Every video file at any depth, by its name without the ending; a folder is gone through once."""
     found: dict[str, list[Path]] = {}
+    seen = set()
     for home, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if (real := os.path.realpath(home)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        shown = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(shown, key=lambda name: (os.path.islink(os.path.join(home, name)), name))  # links last
         for name in sorted(files):
             stem, ending = os.path.splitext(name)
             if ending.lower() in VIDEOS and not name.startswith("."):

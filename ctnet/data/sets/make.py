@@ -50,8 +50,11 @@ def make(
 
 def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> Path:
     """The set of what has frames; the rest goes into its report."""
-    rows: dict[str, list[Row]] = {split: [] for split in listing.clips}
-    left_out = {split: list(listing.wrong.get(split, ())) for split in listing.clips}
+    splits = dict.fromkeys([*listing.clips, *listing.wrong])  # one of which no clip is left is told too
+    if not splits:
+        raise DataError(f"{folder.name}: its lists name no video")
+    rows: dict[str, list[Row]] = {split: [] for split in splits}
+    left_out = {split: list(listing.wrong.get(split, ())) for split in splits}
     short = []
     for split, clips in listing.clips.items():
         for video, label, said in clips:
