@@ -1,9 +1,12 @@
 """GRID words from a copy in miniature: two sentences of video, word by word."""
 
 import csv
+import shutil
+from threading import Thread
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ctnet.data.datasets import DataInfo, VideoDataset
 from ctnet.data.prepare import prepare
@@ -46,6 +49,26 @@ def test_a_subset_holds_its_words_only_and_a_second_call_cuts_nothing(source, tm
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "sets" / "grid-cuts").iterdir()}
     prepare("grid10", source=source, root=tmp_path / "sets")
     assert made == {path: path.stat().st_mtime_ns for path in made}
+
+
+def test_words_of_one_source_are_not_taken_for_those_of_another(source, tmp_path):
+    prepare("grid10", source=source, root=tmp_path / "sets")
+    shutil.copytree(source, tmp_path / "other")
+    with pytest.raises(DataError, match=f"grid-cuts: holds words cut out of {source}; set CTNET_DATA"):
+        prepare("grid51", source=tmp_path / "other", root=tmp_path / "sets")
+    assert not (tmp_path / "sets" / "grid51").exists()
+
+
+def test_two_sets_are_not_cut_at_once(source, tmp_path):
+    root = tmp_path / "sets"
+    root.mkdir()
+    second = Thread(target=prepare, args=("grid10",), kwargs={"source": source, "root": root})
+    with FileLock(root / ".grid-cuts.lock"):
+        second.start()
+        second.join(3)
+        assert second.is_alive() and not list(root.glob("grid-cuts/*.avi"))
+    second.join()
+    assert (root / "grid10" / "dataset.json").exists()
 
 
 def test_a_folder_that_is_no_copy_of_grid_is_named(tmp_path):

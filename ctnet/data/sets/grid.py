@@ -59,7 +59,7 @@ def prepare(name: str, source: Path, folder: Path) -> Path:
     clips: dict[str, list[Clip]] = {"train": [], "test": []}
     for word in words:
         clips[word.split].append(Clip(Path("..", CUTS, word.cut), wanted.index(word.word)))
-    return make(Listing(tuple(wanted), clips), folder, 1, count=lambda videos: cut(words, folder.parent / CUTS))
+    return make(Listing(tuple(wanted), clips), folder, 1, count=lambda videos: cut(words, source, folder.parent / CUTS))
 
 
 def packed(source: Path) -> tuple[list[str], list[Word]]:
@@ -124,8 +124,12 @@ def aligned(line: tuple[str, str]) -> tuple[int, int, str]:
     return start, end, parts[2]
 
 
-def cut(words: Sequence[Word], folder: Path) -> dict[Path, int | str]:
-    """Writes each word as a file of its own, unless it is there; its frames, or one line on why there are none."""
+def cut(words: Sequence[Word], source: Path, folder: Path) -> dict[Path, int | str]:
+    """Writes each word as a file of its own, unless it is there; its frames, or one line on why there are none.
+
+    DataError where the folder holds words of another source: a cut bears the name of its sentence only.
+    """
+    from filelock import FileLock
     from tqdm import tqdm
 
     def write(word: Word) -> int | str:
@@ -141,6 +145,11 @@ def cut(words: Sequence[Word], folder: Path) -> dict[Path, int | str]:
             return f"{error} (the word '{word.word}')"
 
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    owner = folder / "source.txt"
+    with FileLock(folder.with_name(f".{folder.name}.lock")), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        if not owner.exists():
+            owner.write_bytes(os.fsencode(source.resolve()))
+        elif (other := os.fsdecode(owner.read_bytes())) != str(source.resolve()):
+            raise DataError(f"{folder}: holds words cut out of {other}; set CTNET_DATA to another folder, or remove it")
         frames = list(tqdm(pool.map(write, words), "cut words", len(words), unit="clip"))
     return {Path("..", folder.name, word.cut): found for word, found in zip(words, frames, strict=True)}
