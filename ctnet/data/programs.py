@@ -40,4 +40,4 @@ def run(module: str, arguments: Sequence[str], count: int, each: Callable[[str],
 
 def report(line: str) -> None:
     """One whole line on the shared pipe, at once: short enough that lines of two programs never mix."""
-    os.write(1, line.replace("\n", " ").encode()[:2000] + b"\n")
+    os.write(1, line.replace("\n", " ").encode(errors="surrogateescape")[:2000] + b"\n")

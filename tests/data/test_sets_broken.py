@@ -84,6 +84,25 @@ def test_a_link_that_leads_back_makes_no_second_file(own, tmp_path):
     assert "left out" not in (folder / "report.txt").read_text()
 
 
+def test_a_name_that_is_not_in_utf8_is_left_out_and_told(clips, tmp_path):
+    for side in ("train", "test"):
+        video = film(tmp_path / "source" / side / "a" / "0.avi", clips[0][0])
+    shutil.copy(video, os.fsdecode(os.fsencode(video.parent) + b"/caf\xe9.avi"))
+    (video.parent / os.fsdecode(b"broken\xe9.avi")).touch()
+    folder = prepare("mine", root=tmp_path / "sets", source=tmp_path / "source")
+    assert json.loads((folder / "dataset.json").read_text())["splits"] == {"train": 1, "test": 1}
+    told = (folder / "report.txt").read_text(encoding="utf-8")
+    assert f"left out of test: {video.parent}/caf\ufffd.avi: a name that is not in UTF-8; rename it" in told
+
+
+def test_a_sentence_of_grid_without_its_video_is_told(own, tmp_path):
+    source = own("grid10")
+    (source / "s2" / "bbaf5a.mpg").unlink()
+    folder = prepare("grid10", root=tmp_path / "sets", source=source)
+    told = (folder / "report.txt").read_text()
+    assert f"{source / 's2' / 'bbaf5a.mpg'}: no such file (the word 'four')" in told
+
+
 def test_two_files_of_one_name_are_told_apart_by_their_folder_or_not_used(own, clips, tmp_path):
     source = own("kinetics400")
     first = "-_id1000_000007_000017.mp4"

@@ -3,6 +3,7 @@
 <class>/<video>        or        {train,val,test}/<class>/<video>        a video being a file, or a folder of images
 """
 
+import os
 from hashlib import md5
 from pathlib import Path
 
@@ -48,4 +49,4 @@ def below(home: Path) -> list[Path]:
 
 def share(name: str) -> float:
     """A number in [0, 1) that follows from the name."""
-    return int(md5(name.encode()).hexdigest()[:8], 16) / 16**8
+    return int(md5(os.fsencode(name)).hexdigest()[:8], 16) / 16**8

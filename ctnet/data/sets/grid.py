@@ -79,7 +79,7 @@ def packed(source: Path) -> tuple[list[str], list[Word]]:
 
 
 def corpus(source: Path) -> tuple[list[str], list[Word]]:
-    """(classes, words) of the sentences that have a video and an align file.
+    """(classes, words) of the sentences that have an align file, their video there or not.
 
     Classes are in the order of a sentence's slots, sorted within one, and a sentence tests where the md5 of its name
     divides by 5: the order and the split of the packed copy. The frames are whole, faces and not lips.
@@ -91,15 +91,14 @@ def corpus(source: Path) -> tuple[list[str], list[Word]]:
             stem, ending = os.path.splitext(file)
             if ending in places:
                 places[ending].setdefault((talker, stem), Path(home, file))
-    sentences = sorted(set(places[".mpg"]) & set(places[".align"]))
-    if not sentences:
+    if not set(places[".mpg"]) & set(places[".align"]):
         raise DataError(
             f"{source}: not GRID: needs the talkers' folders (s1, ...) with .mpg videos and .align files, or a packed "
             "copy with words.csv and videos/"
         )
     slots: dict[str, int] = {}
     words = []
-    for talker, name in sentences:
+    for talker, name in sorted(places[".align"]):
         spoken = [row for row in map(aligned, lines_of(places[".align"][talker, name])) if row[2] not in SILENCE]
         if len(spoken) != SLOTS:
             raise DataError(f"{places['.align'][talker, name]}: {len(spoken)} words; a sentence of GRID has {SLOTS}")
@@ -107,7 +106,7 @@ def corpus(source: Path) -> tuple[list[str], list[Word]]:
         for slot, (first, last, word) in enumerate(spoken):
             slots[word] = min(slot, slots.get(word, slot))
             start, end = max(first - MARGIN, 0), last + MARGIN
-            video = places[".mpg"][talker, name]
+            video = places[".mpg"].get((talker, name), source / talker / f"{name}.mpg")
             words.append(Word(video, split, word, start, end, f"{talker}-{name}-{start}-{end}.avi"))
     return sorted(slots, key=lambda word: (slots[word], word)), words
 

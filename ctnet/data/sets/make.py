@@ -1,6 +1,7 @@
 """From a listing to a data set: count the frames, write manifests, dataset.json and report.txt, all or nothing."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from glob import escape
@@ -59,6 +60,8 @@ def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> 
     for split, clips in listing.clips.items():
         for video, label, said in clips:
             found = counts[video]
+            if str(video) != (shown := os.fsencode(video).decode(errors="replace")):  # a manifest cannot hold it
+                found = f"{shown}: a name that is not in UTF-8; rename it"
             if isinstance(found, str):
                 left_out[split].append(found)
                 continue
