@@ -32,7 +32,7 @@ def write_set(
     for split, clips in rows.items():
         if not clips:
             raise DataError(f"{folder}: split '{split}' would be empty; give it at least one clip")
-    partial = folder.with_name(f".{folder.name}-{os.getpid()}.partial")
+    partial, old = (folder.with_name(f".{folder.name}-{os.getpid()}{word}.partial") for word in ("", "-old"))
     content = {"name": folder.name, "version": version, "scale": None, "classes": list(classes)}
     content |= {"tiers": None, "reverse": None, "flip": None}
     content["classes_sha256"] = sha256(json.dumps(list(classes)).encode()).hexdigest()
@@ -47,9 +47,12 @@ def write_set(
             (partial / REPORT).write_text(report + "\n", encoding="utf-8")
         (partial / "dataset.json").write_text(json.dumps(content | facts, indent=1))
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(old)  # not deleted before the new one is there
         partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(partial, ignore_errors=True)
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
     return folder

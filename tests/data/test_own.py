@@ -1,4 +1,6 @@
 import csv
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -147,3 +149,15 @@ def test_a_set_says_what_it_holds_wherever_its_videos_are(tmp_path):
     assert len(here) == 64 and hashed("there") == here
     others = {hashed("here", name="1"), hashed("here", label=1), hashed("here", frames=9), hashed("here", split="test")}
     assert len(others | {here}) == 5
+
+
+def test_a_kill_while_the_old_set_is_removed_leaves_the_new_one(tmp_path, monkeypatch):
+    folder = write_set(tmp_path / "set", ["a"], {"train": [("/1.avi", 0, 0, 8)]})
+
+    def kill(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", kill)
+    with pytest.raises(KeyboardInterrupt):
+        write_set(folder, ["a"], {"train": [("/1.avi", 0, 0, 8), ("/2.avi", 0, 0, 8)]})
+    assert json.loads((folder / "dataset.json").read_text())["splits"] == {"train": 2}
