@@ -14,6 +14,7 @@ from ctnet.data import transforms
 from ctnet.data.datasets import DataInfo, VideoDataset
 from ctnet.data.loading import loader
 from ctnet.errors import ResultError
+from ctnet.paths import whole
 from ctnet.protocol import Protocol
 
 
@@ -29,7 +30,7 @@ class Scores:
         """A compressed .npz file of exactly this name. ResultError where it cannot be written."""
         arrays = {"logits": self.logits.astype(np.float32), "labels": self.labels, "protocol": self.protocol}
         try:
-            with open(path, "wb") as file:
+            with whole(path) as part, open(part, "wb") as file:
                 np.savez_compressed(file, **arrays)
         except OSError as error:
             raise ResultError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,6 +1,8 @@
 """Where things live. Each folder can be moved with an environment variable."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,3 +30,14 @@ def results_root() -> Path:
 def paper_root() -> Path:
     """The paper's tables as CSV."""
     return ROOT / "data" / "paper"
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A place beside `path` to write to: what is there is moved to `path` at the end, or removed after an error."""
+    part = Path(path).with_name(f".{Path(path).name}.part")  # one name: what a killed run left is written over
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""A file appears when it is whole."""
+
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+
+import ctnet
+from ctnet.evaluation import Scores
+from tests.toy import PLAIN
+
+SAVES = {
+    "weights": ctnet.create_model("tsn_resnet50", num_classes=2, **PLAIN),
+    "scores": Scores(np.random.default_rng(0).random((99, 99)), np.zeros(99, np.int64), "8x1x1@32"),
+}
+
+
+def save(kind: str, path):
+    ctnet.save(SAVES[kind], path) if kind == "weights" else SAVES[kind].save(path)
+
+
+@pytest.mark.parametrize("kind", SAVES)
+def test_a_kill_during_the_write_leaves_what_was_there(kind, tmp_path):
+    path = tmp_path / "file"
+    save(kind, path)
+    before = path.read_bytes()
+    if not (child := os.fork()):
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+            save(kind, path)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXFSZ
+    assert path.read_bytes() == before
+    save(kind, path)
+    assert not list(tmp_path.glob("*.part"))
