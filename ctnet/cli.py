@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
-    c.add_argument("weights", type=Path)
+    c.add_argument("weights", type=Path, help="our file, or the authors' (.pth, .pt, .tar)")
     c.add_argument("--data", type=Path, required=True, help="folder of a prepared data set")
     c.add_argument("--split", default="test")
     c.add_argument("--protocol", help="kinetics_paper, something_2clips, ... (default: as trained, one clip, one crop)")
@@ -190,13 +190,12 @@ def evaluate(options):
 
     from ctnet.data.datasets import DataInfo
     from ctnet.evaluation import metrics, score, test_split
-    from ctnet.models.weights import load
     from ctnet.protocol import Protocol, named
 
     if options.scores and not options.scores.absolute().parent.is_dir():
         raise ConfigError(f"{options.scores}: no such folder to save the scores in")
-    network = load(options.weights)
-    trained = network.protocol or Protocol()
+    network = network_of(options.weights)
+    trained = getattr(network, "protocol", None) or Protocol()
     protocol = named(options.protocol, trained.frames) if options.protocol else replace(trained, clips=1, crops=1)
     views = {"clips": options.clips, "crops": options.crops}
     protocol = replace(protocol, **{key: n for key, n in views.items() if n is not None})

@@ -202,6 +202,19 @@ def test_predict_and_export_take_the_authors_checkpoint(capsys, video, tmp_path)
     assert [(line["label"], line["probability"]) for line in json.loads(told.out)] == expected
 
 
+def test_evaluate_takes_the_authors_checkpoint(capsys, tmp_path):
+    from tests.models.test_released import checkpoint, released_state
+    from tests.toy import write_set
+
+    file = checkpoint(tmp_path / "ct_net.pth.tar", released_state(num_classes=2))
+    folder = write_set(tmp_path / "set", clips=1, split="test")
+    assert main(["evaluate", str(file), "--data", str(folder)]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"ctnet: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
+    found = json.loads(told.out)
+    assert found["protocol"] == str(ctnet.Protocol()) and found["clips"] == 1
+
+
 def test_foreign_files_run_no_code(capsys, video, tmp_path):
     import torch
 
