@@ -250,9 +250,12 @@ def apart(target: Target, seed: int, examples: int, last: Path) -> tuple[int, st
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         send.send(hunt(target, seed, examples, before))
 
+    whole = {path: path.read_bytes() for path in target.files}
     process = fork.Process(target=work)
     process.start()
     process.join()
+    for path, data in whole.items():  # a killed process leaves its last case
+        path.write_bytes(data)
     if process.exitcode == 0:
         return ran.value, receive.recv()
     name = signal.Signals(-process.exitcode).name if process.exitcode < 0 else f"status {process.exitcode}"

@@ -131,8 +131,10 @@ def test_what_is_no_clean_error_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(fuzz, "SECONDS", 1)
     ran, wrong = fuzz.apart(Target((file,), lambda: os.kill(os.getpid(), signal.SIGKILL)), 0, 20, tmp_path / "last")
     assert ran == 1 and wrong.startswith("the process ended with SIGKILL: list.txt ")
+    assert file.read_text() == "a right file"
     ran, wrong = fuzz.apart(Target((file,), lambda: time.sleep(60)), 0, 20, tmp_path / "last")
     assert ran == 1 and wrong.startswith("more than 1 s: list.txt ")
+    assert file.read_text() == "a right file"
     assert fuzz.apart(Target((file,), lambda: None), 0, 20, tmp_path / "last") == (20, None)
 
 
