@@ -140,6 +140,8 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str |
             raise
     if job.returncode:
         raise TrainingError(errors[0] if errors else f"torchrun ended with exit status {job.returncode}")
+    for line in errors:  # the job went well: they were none
+        print(f"{ERROR}{line}")
 
 
 def follow(output: IO[bytes]) -> list[str]:

@@ -156,6 +156,8 @@ import os, signal, time
 print("process", os.getpid(), flush=True)
 if os.environ["RANK"] == "1" and os.environ["ROLE"] == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
+if os.environ["ROLE"] == "tells":
+    raise SystemExit(print("ctnet: this is no error"))
 time.sleep(1000)
 """
 
@@ -174,6 +176,12 @@ def test_a_killed_process_ends_the_launch_with_one_line(role, capsys):
         processes.launch(["role"], 2)
     pids = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
     assert pids and not any(map(alive, pids)), "nothing is left"
+
+
+def test_a_job_that_goes_well_keeps_nothing_to_itself(role, capsys):
+    role("tells")
+    processes.launch(["role"], 1)
+    assert "ctnet: this is no error\n" in capsys.readouterr().out
 
 
 def test_an_interrupt_ends_the_processes(role, monkeypatch):
