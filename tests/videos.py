@@ -61,6 +61,19 @@ def remux(source: Path, target: Path, shift: int = 0) -> Path:
     return target
 
 
+def exchange(source: Path, target: Path, one: int, other: int) -> Path:
+    """Copies the packets, a second later, of which two have each other's time."""
+    with av.open(f"file:{source}") as whole, av.open(f"file:{target}", "w") as copy:
+        to = copy.add_stream_from_template(whole.streams.video[0])
+        packets = [packet for packet in whole.demux(video=0) if packet.size]
+        packets[one].pts, packets[other].pts = packets[other].pts, packets[one].pts
+        for packet in packets:
+            packet.pts += int(1 / packet.time_base)  # none is shown before it is decoded
+            packet.stream = to
+            copy.mux(packet)
+    return target
+
+
 def sound(path: Path) -> Path:
     """A second of silence."""
     with av.open(str(path), "w") as container:

@@ -65,9 +65,10 @@ def decode(path: Path, order: list[int]) -> list[np.ndarray]:
     if order[-1] >= len(index.times):
         raise too_short(path, len(index.times), order)
     try:
-        return _from_packets(path, index, order)
-    except VideoError:  # where it is a key frame that is none: all from the first packet on
-        return _from_packets(path, index._replace(starts=np.zeros_like(index.starts)), order, skip=False)
+        try:
+            return _from_packets(path, index, order)
+        except VideoError:  # where it is a key frame that is none: all from the first packet on
+            return _from_packets(path, index._replace(starts=np.zeros_like(index.starts)), order, skip=False)
     except _OutOfOrder:
         return _in_sequence(path, order)
 

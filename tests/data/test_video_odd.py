@@ -1,9 +1,11 @@
 """Every frame is the right one, in files of every kind; what is broken says so."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from ctnet.data import packets
 from ctnet.data.video import count_frames, has_decord, read_frames
 from ctnet.errors import VideoError
-from tests.videos import decode_all, encode, remux, scene, sound
+from tests.videos import decode_all, encode, exchange, remux, scene, sound
 
 UNEVEN = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21, *range(25, 45)]
 REFRESH = {"x264-params": "intra-refresh=1:keyint=10"}  # key frames that are none
@@ -186,6 +188,20 @@ def test_what_is_broken_is_named_and_why(tmp_path, made, kind):
     if kind != "hole":
         with pytest.raises(VideoError, match="a b.mp4: "):
             count_frames(path)
+
+
+def test_wrong_times_before_damage_are_a_video_error(tmp_path):
+    whole = encode(tmp_path / "whole.mp4", scene(), g=10, bf=0, sc_threshold=0)
+    path = exchange(whole, tmp_path / "a.mp4", 2, 5)
+    right = torch.from_numpy(decode_all(whole))
+    assert torch.equal(read_frames(path, [4, 25]), right[[4, 25]]), "by their order where times are wrong"
+    with av.open(str(path)) as container:
+        place, size = [(p.pos, p.size) for p in container.demux(video=0) if p.size][20]
+    data = bytearray(path.read_bytes())
+    data[place + size // 2 : place + size] = bytes(size - size // 2)
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match=re.escape(f"{path}: ")):
+        read_frames(path, [25])
 
 
 def test_a_changed_file_is_looked_at_again(tmp_path, made):
