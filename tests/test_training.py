@@ -322,3 +322,10 @@ def test_clips_of_an_epoch_are_drawn_anew(toy, tmp_path):
     first, second = ([i for e, i, _ in seen if e == epoch] for epoch in (0, 1))
     assert sorted(first) == sorted(second) == list(range(16)) and first != second
     assert {(i, mean) for e, i, mean in seen if e == 0} != {(i, mean) for e, i, mean in seen if e == 1}
+
+
+def test_no_two_steps_of_two_processes_draw_the_same_dropout():
+    epochs, steps = torch.arange(110)[:, None], torch.arange(0, 4000)
+    seeds = torch.cat([training.moment(0, epochs, steps, rank).flatten() for rank in range(8)])
+    assert len((seeds % 2**32).unique()) == len(seeds), "of which a CPU takes 32 bits"
+    assert training.moment(3, 2, 1, 0) == (3 * 100_003 + 2) * 1_000_003 + 1, "as recorded"
