@@ -60,33 +60,26 @@ def same(a: dict, b: dict, tolerance: float = 0.0) -> bool:
 def test_two_processes_learn_what_one_does_from_the_same_clips(came, alone):
     """Unreadable clips and a last step that is not for all included: gradients are means over the step's clips."""
     start = jobs.without_batch_norm().state_dict()
+    assert not same(start, alone["weights"], 1e-3)
     for rank in (0, 1):
         found = came["equal"][rank]
-        assert same(found["weights"], alone["weights"], 1e-4) and not same(start, alone["weights"], 1e-2)
+        assert same(found["weights"], alone["weights"], 1e-9)
         assert found["record"]["processes"] == 2 and alone["record"]["processes"] == 1
-        for i, (here, there) in enumerate(zip(found["record"]["epochs"], alone["record"]["epochs"], strict=True)):
-            rounding = 5e-3 if i else 2e-4  # grows from step to step
-            assert here == pytest.approx(there, abs=rounding), "loss, accuracy and skipped are of all processes"
+        for here, there in zip(found["record"]["epochs"], alone["record"]["epochs"], strict=True):
+            assert here == pytest.approx(there, abs=2e-5), "loss, accuracy and skipped are of all processes"
             assert here["skipped"] == 1
 
 
-def test_two_processes_score_each_of_seven_clips_once(came, alone):
-    for rank in (0, 1):
-        found = came["equal"][rank]
-        assert found["labels"] == alone["labels"] == [0, 1, 0, 1, 0, 1, 0]
-        assert same(found["logits"], alone["logits"], 1e-2)
-    assert not torch.allclose(alone["logits"][True], alone["logits"][False], atol=5e-2)
-
-
-def test_batch_statistics_end_as_those_of_rank_0_in_all_processes(came, sets):
+def test_two_processes_end_with_the_same_network_and_score_each_of_seven_clips_once(came, sets):
     first, second = came["batch_norm"][0], came["batch_norm"][1]
     assert any("running_mean" in name for name in first["weights"])
-    assert same(first["weights"], second["weights"]) and same(first["logits"], second["logits"])
+    assert same(first["weights"], second["weights"]), "batch statistics too, which are rank 0's"
     net = jobs.network(dropout=0.0)
     net.load_state_dict(first["weights"])
-    test = jobs.evaluation.test_split(sets / "clips", jobs.PROTOCOL)
-    scores = jobs.evaluation.score(net, test, jobs.PROTOCOL)
-    assert torch.allclose(first["logits"][False], torch.from_numpy(scores.logits), atol=1e-4)
+    expected = jobs.score(net, sets)
+    assert expected["labels"].tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert not torch.equal(expected["in order"], expected["shuffled"])
+    assert same(first["scores"], expected, 1e-6) and same(second["scores"], first["scores"])
 
 
 def test_videos_that_one_process_cannot_read_stop_both(came):
@@ -105,11 +98,13 @@ def test_a_killed_process_ends_the_job_and_the_same_call_goes_on_as_if_nothing_h
         found, unbroken = came["resumed"][rank], came["equal"][rank]
         assert same(found["weights"], unbroken["weights"])
         assert found["record"]["epochs"] == unbroken["record"]["epochs"]
-    assert came["resumed"][1]["steps"] == [(epoch, step) for epoch in (1, 2) for step in range(4)]
+    assert came["resumed"][1]["steps"] == [(1, step) for step in range(4)]
 
 
-def test_a_loss_that_is_not_a_number_in_one_process_ends_both(came):
-    assert came["diverged"].startswith("1: ") and "the loss is nan in epoch 1, step 2: lower" in came["diverged"]
+def test_a_loss_that_is_not_a_number_in_one_process_ends_both(came, sets):
+    assert isinstance(came["diverged"], str), "it failed"
+    (told,) = (sets.parent / "diverged").glob("told-*")
+    assert told.name == "told-1" and told.read_text().startswith("the loss is nan in epoch 1, step 2: lower")
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_an_error(came):
@@ -153,7 +148,7 @@ def test_an_experiment_reaches_its_processes_whole(scale):
 
 ROLE = """
 import os, signal, time
-print("process", os.getpid(), flush=True)
+os.write(1, f"process {os.getpid()}\\n".encode())  # in one piece, whatever the other writes
 if os.environ["RANK"] == "1" and os.environ["ROLE"] == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
 if os.environ["ROLE"] == "tells":
