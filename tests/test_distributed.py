@@ -93,7 +93,8 @@ def test_synchronised_statistics_leave_out_a_step_that_has_no_clip_for_one_proce
 
 
 def test_a_killed_process_ends_the_job_and_the_same_call_goes_on_as_if_nothing_had_been(came):
-    assert came["killed"].startswith("1: Signal 9 (SIGKILL)")
+    # told by whom torchrun sees first: the one that is gone, or the one that waited for it
+    assert came["killed"].startswith(("1: Signal 9 (SIGKILL)", "0: {'message': 'RuntimeError: ["))
     for rank in (0, 1):
         found, unbroken = came["resumed"][rank], came["equal"][rank]
         assert same(found["weights"], unbroken["weights"])
@@ -169,7 +170,7 @@ def test_a_killed_process_ends_the_launch_with_one_line(role, capsys):
     role("dies")
     with pytest.raises(TrainingError, match="^process 1 ended with SIGKILL, and so the job; the same command goes on$"):
         processes.launch(["role"], 2)
-    pids = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    pids = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines() if line.startswith("process")]
     assert pids and not any(map(alive, pids)), "nothing is left"
 
 
@@ -184,7 +185,9 @@ def test_an_interrupt_ends_the_processes(role, monkeypatch):
     pids = []
 
     def interrupted(output):
-        pids.extend(int(output.readline().split()[1]) for _ in (0, 1))
+        while len(pids) < 2:
+            name, *rest = output.readline().split()
+            pids.extend(map(int, rest) if name == b"process" else ())
         raise KeyboardInterrupt
 
     monkeypatch.setattr(processes, "follow", interrupted)

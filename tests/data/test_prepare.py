@@ -61,10 +61,10 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
 
 
 def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, tiny, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(24, 6, 12, 1))
-    process = start(tmp_path, 12)
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(24, 6, 40, 1))
+    process = start(tmp_path, 40)
     deadline = time.time() + 60
-    while len(list(tmp_path.rglob("*.avi"))) < 60 and time.time() < deadline:
+    while len(list(tmp_path.rglob("*.avi"))) < 20 and time.time() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -77,12 +77,12 @@ def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes
     while seen != len(there) and time.time() < deadline:  # the drawing processes end by themselves
         seen, there = len(there), list(tmp_path.rglob("*.avi"))
         time.sleep(0.3)
-    assert len(there) < 13 * 44
+    assert len(there) < 41 * 44
     old = {p.name: p.stat().st_mtime_ns for p in there if not p.name.startswith(".")}
 
     folder = prepare("motionpairs", "tiny", tmp_path, workers=2)
     assert verify(folder) == []
-    assert len([p for p in folder.rglob("*.avi") if not p.name.startswith(".")]) == 13 * 44
+    assert len([p for p in folder.rglob("*.avi") if not p.name.startswith(".")]) == 41 * 44
     assert not list(tmp_path.glob(".*.partial")) and not list(folder.rglob(".*.avi"))
     kept = [p for p in folder.rglob("*.avi") if old.get(p.name) == p.stat().st_mtime_ns]
     assert len(kept) >= len(old) // 2, "what was drawn is not drawn again"
