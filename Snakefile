@@ -30,7 +30,7 @@ USES = {
     "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
     "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
-    "reliability": glob("data/results/soak/*.json"),
+    "reliability": glob("data/results/*/*.json"),  # those of data/results/soak, where there are any
     "grid_words": RESULTS + PROBES,
     "real_data": RESULTS + glob("ctnet/data/sets/*.py"),
 }
