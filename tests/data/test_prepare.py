@@ -16,14 +16,16 @@ from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
 
-CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.Scale(24, 6, {n}, 1); "
+CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.Scale({size}, {frames}, {n}, 1); "
 CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
 
 
-def start(root, n=1):
+def start(root, n=1, size=24, frames=6):
     environment = {**os.environ, "PYTHONPATH": str(preparing.paths.ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-c", CALL.format(n=n), str(root)], env=environment, stderr=subprocess.PIPE
+        [sys.executable, "-c", CALL.format(n=n, size=size, frames=frames), str(root)],
+        env=environment,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -60,12 +62,12 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
     assert before == {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}
 
 
-def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, tiny, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(24, 6, 40, 1))
-    process = start(tmp_path, 40)
+def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(48, 12, 40, 1))
+    process = start(tmp_path, 40, size=48, frames=12)
     deadline = time.time() + 60
-    while len(list(tmp_path.rglob("*.avi"))) < 20 and time.time() < deadline:
-        time.sleep(0.02)
+    while not any(tmp_path.rglob("*.avi")) and time.time() < deadline:
+        time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "motionpairs-tiny").exists()
