@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from ctnet.errors import ConfigError
+from ctnet.paths import writable
 from ctnet.saliency import overlay
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def check(path: str | Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in PICTURES + VIDEOS:
         raise ConfigError(f"{path}: a picture is {', '.join(PICTURES)}, a video {' or '.join(VIDEOS)}")
-    if not path.absolute().parent.is_dir() or path.is_dir():
-        raise ConfigError(f"{path}: no file can be written there; name one in a folder that exists")
+    writable(path)
     return suffix
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ctnet.errors import ConfigError, CtnetError
 from ctnet.models.resnet import FrameNetwork
+from ctnet.paths import writable
 
 TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
 
@@ -28,8 +29,7 @@ def writer(path: str | Path) -> Callable[..., float]:
     path = Path(path)
     if path.suffix not in WRITERS:
         raise ConfigError(f"{path}: the file's suffix must be {' or '.join(WRITERS)}")
-    if not path.absolute().parent.is_dir() or path.is_dir():
-        raise ConfigError(f"{path}: no file can be written there; name one in a folder that exists")
+    writable(path)
     return WRITERS[path.suffix]
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ctnet.errors import ConfigError
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -30,6 +32,12 @@ def results_root() -> Path:
 def paper_root() -> Path:
     """The paper's tables as CSV."""
     return ROOT / "data" / "paper"
+
+
+def writable(path: Path) -> None:
+    """ConfigError where no file can be written: before hours of work, not after."""
+    if not path.absolute().parent.is_dir() or path.is_dir():
+        raise ConfigError(f"{path}: no file can be written there; name one in a folder that exists")
 
 
 @contextmanager

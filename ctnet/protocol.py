@@ -31,7 +31,6 @@ class Protocol:
             raise ConfigError(f"protocol: frames, clips and size must be at least 1: {self}")
         if self.sampling not in SAMPLINGS:
             raise ConfigError(f"protocol: sampling must be one of {', '.join(SAMPLINGS)}, not '{self.sampling}'")
-
         if self.short_side is not None and self.short_side < self.size:
             raise ConfigError(
                 f"protocol: a crop of {self.size} does not fit in a short side of {self.short_side} pixels"

@@ -1,9 +1,10 @@
-"""Tables of what `make soak` tried on each device and what it found; letters are those of `tables.devices`."""
+"""Tables of what `make soak` tried on each device and what it found; letters are those of `tables.lettered`."""
 
-from collections.abc import Iterator, Sequence
-from string import ascii_uppercase
+from collections.abc import Sequence
 
 import pandas as pd
+
+from ctnet.tables import lettered
 
 NONE = "not yet measured"
 SECTIONS = ("reads", "kills", "fuzz")
@@ -69,10 +70,6 @@ def failures(measured: Sequence[dict]) -> pd.DataFrame:
         for line in record.get(name, {}).get("failures", ())
     ]
     return pd.DataFrame(lines, columns=["section", "on", "failure"])
-
-
-def lettered(measured: Sequence[dict]) -> Iterator[tuple[str, dict]]:
-    return zip(ascii_uppercase, measured, strict=False)
 
 
 def having(measured: Sequence[dict], section: str) -> list[tuple[str, dict]]:

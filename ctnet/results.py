@@ -71,13 +71,11 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
 
 def save(path: Path, text: str):
     """Writes beside the place and moves there; ResultError where that fails."""
-    part = path.with_suffix(".part")  # one name: what a killed run left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text)
-        os.replace(part, path)
+        with paths.whole(path) as part:
+            part.write_text(text)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ResultError(
             f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS"
         ) from error

@@ -1,7 +1,7 @@
 """Tables of the book: the paper's figures beside ours, from `data/paper` and `data/results` alone."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -201,10 +201,15 @@ def provenance(results: dict[str, list[Result]]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=RUN)
 
 
+def lettered(measured: Sequence[dict]) -> Iterator[tuple[str, dict]]:
+    """(letter, measurement) of each device."""
+    return zip(ascii_uppercase, measured, strict=False)
+
+
 def devices(measured: Sequence[dict]) -> pd.DataFrame:
-    """What was measured on: a letter for each device, which `speeds` uses."""
+    """What was measured on, by the letters that the other tables use."""
     lines = []
-    for letter, record in zip(ascii_uppercase, measured, strict=False):
+    for letter, record in lettered(measured):
         p = record["provenance"]
         line = {"": letter, "device": p["device"], "torch": p["versions"]["torch"]}
         lines.append(line | {"commit": p["commit"], "measured": p["started"]})
@@ -215,7 +220,7 @@ def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
     """One section of `ctnet bench` on every device: median time, clips/s, and how many times as fast as the first."""
     columns = ["on", "what", "ms a call", "clips/s", "times the first", "quartiles"]
     lines = []
-    for letter, record in zip(ascii_uppercase, measured, strict=False):
+    for letter, record in lettered(measured):
         for what, r in record.get(section, {}).get("rows", {}).items():
             times = [f"{r['times']:.2f}", f"{r['times_low']:.2f} to {r['times_high']:.2f}"]
             values = [letter, what, f"{1000 * r['seconds']:.1f}", f"{r['clips_per_s']:.1f}", *times]

@@ -39,14 +39,11 @@ def prepare(name: str, source: Path, folder: Path, files: Sequence[Path], worker
 
     files: lists that say which videos these are (`lists.from_lists`), instead of the owners' own.
     """
-    from ctnet.data.mirror import mirror_map
     from ctnet.data.sets.make import make
 
     order = next((sha for owner, sha in ORDERS.items() if name.startswith(owner)), None)
     if files:
         listing = lists.from_lists(source, files)
-        if name.startswith("something"):
-            listing.facts["flip"] = list(mirror_map(listing.classes))
     elif name in grid.SUBSETS:
         return grid.prepare(name, source, folder)
     else:

@@ -28,13 +28,12 @@ class Clip(NamedTuple):
 @dataclass
 class Listing:
     """classes, in the owners' order · clips of each split · wrong: of each split a line for each row that cannot be
-    used · facts: more entries of dataset.json.
+    used.
     """
 
     classes: tuple[str, ...]
     clips: dict[str, list[Clip]]
     wrong: dict[str, list[str]] = field(default_factory=dict)
-    facts: dict = field(default_factory=dict)
 
 
 def find(source: Path, *names: str) -> Path:

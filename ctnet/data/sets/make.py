@@ -79,7 +79,7 @@ def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> 
         lines[-1] += ", in the owners' order" if order_of(listing.classes) == order else ", not all of the owners'"
     lines += [""] + [f"left out of {split}: {line}" for split in rows for line in left_out[split]]
     lines += [f"kept, but short: {line}" for line in short]
-    return write_set(folder, listing.classes, rows, report="\n".join(lines), listed=listed, **listing.facts)
+    return write_set(folder, listing.classes, rows, report="\n".join(lines), listed=listed)
 
 
 def order_of(classes: Sequence[str]) -> str:

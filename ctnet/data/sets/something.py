@@ -11,7 +11,6 @@ Paper and release test on the validation split: the test split is published with
 from collections.abc import Iterator
 from pathlib import Path
 
-from ctnet.data.mirror import mirror_map
 from ctnet.data.sets.listing import Clip, Listing, find, inside, json_of, label_of, lines_of, once
 from ctnet.errors import DataError
 
@@ -33,7 +32,7 @@ def v1(source: Path) -> Listing:
                     raise DataError(f"{where}: needs to be id;template, not '{line[:100]}'")
                 yield where, split, Clip(inside(home, number, where), label_of(template, labels, where))
 
-    return listing(classes, rows())
+    return Listing(tuple(classes), *once(rows()))
 
 
 def v2(source: Path) -> Listing:
@@ -56,14 +55,9 @@ def v2(source: Path) -> Listing:
                 label = label_of(entry["template"].replace("[", "").replace("]", ""), labels, where)
                 yield where, split, Clip(inside(home, f"{entry['id']}.webm", where), label)
 
-    return listing(sorted(labels, key=labels.__getitem__), rows())
+    return Listing(tuple(sorted(labels, key=labels.__getitem__)), *once(rows()))
 
 
 def annotations(source: Path, name: str, kind: str) -> Path:
     """labels.json of today's archive (its folder is labels/), or something-something-v2-labels.json of the first."""
     return find(source, f"{kind}.json", f"labels/{kind}.json", f"{name}-{kind}.json")
-
-
-def listing(classes: list[str], rows: Iterator[tuple[str, str, Clip]]) -> Listing:
-    clips, wrong = once(rows)
-    return Listing(tuple(classes), clips, wrong, {"flip": list(mirror_map(classes))})
