@@ -1,15 +1,20 @@
 """`make bench`: what speed the networks reach here, as ratios within one run.
 
 inference  CT-Net, TSN and TSM on ResNet-50: eager, fused, compiled; fp32 and bf16; against the plain Conv3d network
+throughput the same with four clips in a call
+kept       `inference` where freed memory is kept: without it each pass pays for fresh pages, the plain network most
 copies     the copies that the fused CT-Net makes, as torch.profiler sees them: none may come from a permutation
 loader     clips/s that one core reads, against bare decord; what cropping and collating add; and the network's clips/s
 training   clips/s of training at the cpu scale, against the same steps on a batch already in memory
 """
 
 import argparse
+import ctypes
 import json
 import os
+import platform
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -42,9 +47,9 @@ def autocast(dtype: torch.dtype):
     return torch.autocast(device().type, dtype, enabled=dtype != torch.float32)
 
 
-def inference(options) -> dict:
+def inference(options, clips_in_call: int = 1) -> dict:
     """Each network, treatment and precision in turns; `plain` is the reference in fp32, `plain bf16` under autocast."""
-    clips = torch.randn(options.batch, 3, options.frames, options.size, options.size, device=device())
+    clips = torch.randn(clips_in_call, 3, options.frames, options.size, options.size, device=device())
     calls = {}
 
     def add(name: str, net: nn.Module, dtype: torch.dtype):
@@ -74,10 +79,25 @@ def inference(options) -> dict:
     base = next(iter(calls))
     with torch._dynamo.config.patch(error_on_recompile=True):  # what is compiled anew is not the frozen network
         seconds = interleave(calls, options.rounds)
-    rows = summary(seconds, base, clips=options.batch)
-    title = f"inference, {options.batch} x {options.frames} frames of {options.size} x {options.size}, {device()}"
+    rows = summary(seconds, base, clips=clips_in_call)
+    title = f"inference, {clips_in_call} x {options.frames} frames of {options.size} x {options.size}, {device()}"
     print(table(title, rows, base))
     return {"rows": rows, "base": base, "seconds": seconds, "frames": options.frames, "size": options.size}
+
+
+def kept(options) -> dict:
+    """As PyTorch does on a GPU, where memory once had is not given back between passes."""
+    keep_freed_memory()
+    print("freed memory is kept:", end=" ")
+    return inference(options)
+
+
+def keep_freed_memory():
+    """Tells glibc to keep what is freed, for the rest of this process."""
+    mmap_threshold, trim_threshold = -3, -1  # malloc.h
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallopt(mmap_threshold, 2**25)  # the largest that it takes
+    libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def copies(options) -> dict:
@@ -164,7 +184,15 @@ def loader(options) -> dict:
     )
 
 
-SECTIONS = {"inference": inference, "copies": copies, "loader": loader, "training": training}
+SECTIONS = {
+    "inference": inference,
+    "throughput": partial(inference, clips_in_call=4),
+    "copies": copies,
+    "loader": loader,
+    "training": training,
+}
+if platform.libc_ver()[0] == "glibc":
+    SECTIONS["kept"] = kept  # last: it changes the process
 
 
 def parser() -> argparse.ArgumentParser:
@@ -174,7 +202,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--treatments", nargs="+", choices=TREATMENTS, default=list(TREATMENTS))
     p.add_argument("--dtypes", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     p.add_argument("--rounds", type=int, default=7)
-    p.add_argument("--batch", type=int, default=1, help="clips in a call")
     p.add_argument("--frames", type=int, default=8)
     p.add_argument("--size", type=int, default=224)
     p.add_argument("--workers", type=int, default=1, help="processes that read videos, in `training`")

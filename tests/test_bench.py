@@ -1,6 +1,8 @@
 """The benchmark's arithmetic, and what it claims about copies; nothing here is timed."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch._dynamo.utils import counters
 import ctnet
 from benchmarks import bench, reading
 from benchmarks.timing import interleave, summary
+from ctnet import paths
 from ctnet.errors import ConfigError
 from tests.models.plain import load_plain
 
@@ -63,6 +66,28 @@ def test_every_compiled_network_stays_the_one_that_was_frozen(tmp_path, monkeypa
     args = "--only inference --nets tsn_resnet50 tsm_resnet50 --treatments compiled --dtypes fp32 --rounds 2 --size 32"
     assert bench.main([*args.split(), "--frames", "2", "--out", str(tmp_path / "bench.json")]) == 0
     assert counters["stats"]["unique_graphs"] == compiled + 2  # once each
+
+
+FAULTS = """
+import resource, torch
+from benchmarks import bench
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        torch.ones(4_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+fresh = faults()
+bench.keep_freed_memory()
+faults()
+print(fresh, faults())
+"""
+
+
+@pytest.mark.skipif("kept" not in bench.SECTIONS, reason="another C library than glibc")
+def test_freed_memory_is_kept_where_that_is_measured():
+    found = subprocess.run([sys.executable, "-c", FAULTS], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    fresh, kept = map(int, found.stdout.split())
+    assert kept * 10 < fresh
 
 
 def test_the_loader_is_measured_on_the_frames_that_its_rivals_read(tmp_path, monkeypatch):
