@@ -51,6 +51,7 @@ def inference(options, clips_in_call: int = 1) -> dict:
     """Each network, treatment and precision in turns; `plain` is the reference in fp32, `plain bf16` under autocast."""
     clips = torch.randn(clips_in_call, 3, options.frames, options.size, options.size, device=device())
     calls = {}
+    torch.compiler.reset()  # what the section before compiled; within one, that would unfreeze the earlier networks
 
     def add(name: str, net: nn.Module, dtype: torch.dtype):
         def call():
