@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ctnet import experiments, paper, results
+from ctnet import experiments, paper, results, tables
 from ctnet.experiments import Experiment
 
 MODEL = "ctnet_resnet50"
@@ -22,6 +22,7 @@ class RealSet:
     train: int
     test: int
     source: str
+    disk: str
 
     @property
     def scale(self) -> str:
@@ -61,7 +62,7 @@ def sets() -> list[RealSet]:
 def content_table() -> pd.DataFrame:
     """What each set holds as its owners published it, and the command that makes it."""
     columns = {"set": "title", "classes": "classes", "videos": "videos", "trained on": "train", "tested on": "test"}
-    columns |= {"command, DIR as its owners unpack it": "prepare", "counts from": "source"}
+    columns |= {"on disk": "disk", "command, DIR as its owners unpack it": "prepare", "counts from": "source"}
     return pd.DataFrame([{name: getattr(s, key) for name, key in columns.items()} for s in sets()])
 
 
@@ -80,10 +81,12 @@ def recipe_table() -> pd.DataFrame:
 
 
 def cost_table() -> pd.DataFrame:
-    """Operations of training and testing, the time where a run is recorded here, and the command that runs it."""
-    lines = []
+    """Operations of training and testing, hours that these would take on each device of the page Speed, the time where
+    a run is recorded here, and the command that runs it."""
+    lines, fast = [], rates()
     for s in sets():
         training, testing = s.pflops()
+        hours = {f"hours on {letter}": round(training * 1e15 / rate / 3600, 1) for letter, rate in fast.items()}
         found = results.read(s.experiment.key, s.scale)
         measured = (
             f"{found.record['training']['seconds'] / 3600:.1f} h on {found.record['provenance']['device']}"
@@ -92,6 +95,18 @@ def cost_table() -> pd.DataFrame:
         )
         lines.append(
             {"set": s.title, "training (PFLOPs)": round(training, 2), "test (PFLOPs)": round(testing, 2)}
+            | hours
             | {"training time": measured or "not yet measured", "command": s.command}
         )
     return pd.DataFrame(lines)
+
+
+def rates() -> dict[str, float]:
+    """Operations a second of the network as it is trained (not fused), forward, in the faster precision; by the
+    letters of `tables.devices`."""
+    found = {}
+    for letter, record in tables.lettered(results.kept("bench")):
+        if part := record.get("throughput"):
+            clips = max(r["clips_per_s"] for what, r in part["rows"].items() if what.startswith("ctnet eager"))
+            found[letter] = clips * paper.view_cost(MODEL, 174, part["frames"], part["size"]).gflops * 1e9
+    return found

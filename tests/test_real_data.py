@@ -32,6 +32,18 @@ def test_the_cost_of_training_is_three_forward_passes_a_clip_and_of_testing_all_
     assert SETS["kinetics400"].pflops()[1] == pytest.approx(paper.row_cost(paper.row("4/ct_r50")).gflops * 19906 / 1e6)
 
 
+def test_hours_are_operations_over_the_speed_of_the_network_that_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTNET_RESULTS", str(tmp_path))
+    assert not any("hours" in column for column in real_data.cost_table())
+    rows = {"ctnet eager fp32": 2.0, "ctnet eager bf16": 5.0, "ctnet compiled bf16": 50.0}
+    rows = {what: {"clips_per_s": speed} for what, speed in rows.items()}
+    record = {"provenance": {"device": "an abacus"}, "throughput": {"rows": rows, "frames": 8, "size": 224}}
+    results.keep("bench", record)
+    hours = real_data.cost_table().set_index("set")["hours on A"]
+    size = (256 / 224) ** 2  # of the paper's frames for Something-Something
+    assert hours["Something-Something V1"] == pytest.approx(3 * 86017 * 45 * size / 5 / 3600, rel=1e-3)
+
+
 def test_commands_are_commands():
     for s in SETS.values():
         for line in (s.prepare, s.command):
