@@ -224,14 +224,12 @@ def network_of(path: Path):
 
 def predict(options):
     from ctnet import drawing
-    from ctnet.prediction import illustrate, predict
+    from ctnet.prediction import predict
 
     if options.save:
         drawing.check(options.save)
     network = network_of(options.weights)
-    best = predict(network, options.video, k=options.top)
-    if options.save:
-        illustrate(network, options.video, options.save)
+    best = predict(network, options.video, k=options.top, save=options.save)
     if options.json:
         print(json.dumps([{"label": label, "probability": p} for label, p in best], ensure_ascii=False))
     else:

@@ -21,38 +21,28 @@ def predict(
     protocol: Protocol | None = None,
     k: int = 5,
     classes: Sequence[str] | None = None,
+    save: str | Path | None = None,
 ) -> list[tuple[str, float]]:
     """The k likeliest classes of a video file, (label, probability), likeliest first.
 
     protocol: how clips are taken (default: 8x1x1 at the size given in the network's file, else 256) · classes: names;
-    by default those in the network's file, else "class 0", ... Raises VideoError with the path and the reason.
+    by default those in the network's file, else "class 0", ... · save: a file for the frames that were picked, under
+    the likeliest class, its probability and its saliency (`drawing.save`): .png or .jpg for the frames in a row, .mp4
+    or .gif for one after the other; of several views the first clip's central crop. Raises VideoError with the path
+    and the reason, ConfigError for another suffix before anything is read.
     """
+    if save:
+        drawing.check(save)
     protocol, classes = terms(network, protocol, classes)
     if k < 1:
         raise ConfigError(f"the number of classes to name must be at least 1, not {k}")
-    best = probabilities(network, read_views(video, protocol)).topk(min(k, len(classes)))
-    return [(classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
-
-
-def illustrate(
-    network: nn.Module,
-    video: str | Path,
-    path: str | Path,
-    protocol: Protocol | None = None,
-    classes: Sequence[str] | None = None,
-):
-    """Draws the likeliest class, its probability and its saliency over the frames that were picked (`drawing.save`).
-
-    path: .png or .jpg for the frames in a row, .mp4 or .gif for one after the other. Of several views it is the first
-    clip's central crop. Raises ConfigError for another suffix before anything is read, and as `predict`.
-    """
-    drawing.check(path)
-    protocol, classes = terms(network, protocol, classes)
     views = read_views(video, protocol)
-    probability, label = probabilities(network, views).max(0)
-    clip = views[protocol.crops // 2]
-    title = f"{classes[label]}  {probability:.1%}"
-    drawing.save(path, clip, saliency(network, clip, int(label)), title)
+    best = probabilities(network, views).topk(min(k, len(classes)))
+    found = [(classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+    if save:
+        clip, (label, probability) = views[protocol.crops // 2], found[0]
+        drawing.save(save, clip, saliency(network, clip, int(best.indices[0])), f"{label}  {probability:.1%}")
+    return found
 
 
 def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] | None):

@@ -10,7 +10,7 @@ from ctnet.data.datasets import DataInfo
 from ctnet.data.video import count_frames
 from ctnet.errors import ConfigError, VideoError
 from ctnet.models import weights
-from ctnet.prediction import illustrate, predict, read_views
+from ctnet.prediction import predict, read_views
 from ctnet.protocol import Protocol
 from tests.toy import PLAIN, SMALL
 
@@ -80,8 +80,8 @@ def test_the_likeliest_class_is_drawn_over_the_picked_frames(suffix, smoke, ct_n
     monkeypatch.setattr(drawing, "titled", lambda *a, real=drawing.titled, **k: seen.append(a) or real(*a, **k))
     video, protocol = smoke / "videos" / "test" / "00" / "000000.avi", Protocol(6, crops=3, clips=2, size=24)
     names = [f"word {i}" for i in range(44)]
-    illustrate(ct_net, video, tmp_path / f"o{suffix}", protocol, names)
-    ((label, probability),) = predict(ct_net, video, protocol, k=1, classes=names)
+    ((label, probability),) = predict(ct_net, video, protocol, k=1, classes=names, save=tmp_path / f"o{suffix}")
+    assert (label, probability) == predict(ct_net, video, protocol, classes=names)[0]
     assert {title for _, title in seen} == {f"{label}  {probability:.1%}"}
     assert [file.name for file in tmp_path.iterdir()] == [f"o{suffix}"]
     assert count_frames(tmp_path / f"o{suffix}") == (1 if suffix in drawing.PICTURES else 6)
@@ -91,7 +91,7 @@ def test_the_likeliest_class_is_drawn_over_the_picked_frames(suffix, smoke, ct_n
 
 def test_another_suffix_is_refused_before_anything_is_read(ct_net, tmp_path):
     with pytest.raises(ConfigError, match=r"o.txt: a picture is .png, .jpg, .jpeg, a video .mp4 or .gif"):
-        illustrate(ct_net, tmp_path / "absent.mp4", tmp_path / "o.txt", P)
+        predict(ct_net, tmp_path / "absent.mp4", P, save=tmp_path / "o.txt")
     with pytest.raises(VideoError, match="absent.mp4"):
-        illustrate(ct_net, tmp_path / "absent.mp4", tmp_path / "o.png", P)
+        predict(ct_net, tmp_path / "absent.mp4", P, save=tmp_path / "o.png")
     assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -267,7 +268,10 @@ def test_a_full_disk_loses_nothing(sources, tmp_path):
     assert {p.name: p.read_bytes() for p in old.iterdir()} == before
 
 
-def test_a_video_that_takes_its_program_down_is_told(clips, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL])
+def test_a_video_that_takes_its_program_down_is_told_and_one_that_was_read_when_it_was_ended_is_not_blamed(
+    clips, tmp_path, monkeypatch, number
+):
     for split in ("train", "test"):
         for k in range(3):
             film(tmp_path / "source" / split / "a" / f"{k}.avi", clips[0][0])
@@ -276,11 +280,18 @@ def test_a_video_that_takes_its_program_down_is_told(clips, tmp_path, monkeypatc
     (site / "sitecustomize.py").write_text(
         "import os, signal\nfrom pathlib import Path\nstat = Path.stat\n"
         "def crash(path, **options):\n"
-        "    if path.name == '1.avi' and path.parent.parent.name == 'train': os.kill(os.getpid(), signal.SIGSEGV)\n"
+        f"    if path.name == '1.avi' and path.parent.parent.name == 'train': os.kill(os.getpid(), {int(number)})\n"
         "    return stat(path, **options)\n"
         "import sys\nif sys.argv[0:1] != ['-c']: Path.stat = crash\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(site))
-    folder = prepare("mine", root=tmp_path / "sets", workers=2, source=tmp_path / "source")
-    assert DataInfo.read(folder).splits == {"train": 2, "test": 3}
-    assert "train/a/1.avi: reading it takes the program down (signal 11)" in (folder / "report.txt").read_text()
+    call = partial(prepare, "mine", root=tmp_path / "sets", workers=2, source=tmp_path / "source")
+    if number == signal.SIGSEGV:
+        folder = call()
+        assert DataInfo.read(folder).splits == {"train": 2, "test": 3}
+        assert "train/a/1.avi: reading it takes the program down (signal 11)" in (folder / "report.txt").read_text()
+        return
+    with pytest.raises(DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); the same command"):
+        call()
+    monkeypatch.delenv("PYTHONPATH")
+    assert DataInfo.read(call()).splits == {"train": 3, "test": 3}

@@ -25,7 +25,7 @@ READERS = {
 }
 NAMES = (*READERS, *grid.SUBSETS)
 
-# `make.order_of` the owners' classes, where their names are known here
+# `make.order_of` the owners' classes, where their names are known here; for all versions and splits of a set
 ORDERS = {
     "something": "b40b9722fa9c7dcfc5c25bc59c9ee32d162e0aab21f2d0f7c6f95d9e77b6363c",
     "kinetics400": "37e95561447a94890ddbd153012c9e02b78d609c81d450df157ba01a6210869b",
@@ -41,11 +41,11 @@ def prepare(name: str, source: Path, folder: Path, files: Sequence[Path], worker
     """
     from ctnet.data.sets.make import make
 
-    order = next((sha for owner, sha in ORDERS.items() if name.startswith(owner)), None)
+    order = ORDERS.get(name.partition("_")[0]) if name in READERS else None
     if files:
         listing = lists.from_lists(source, files)
     elif name in grid.SUBSETS:
-        return grid.prepare(name, source, folder)
+        return grid.prepare(name, source, folder, workers)
     else:
         listing = READERS.get(name, folders)(source)
     return make(listing, folder, workers, order)

@@ -44,8 +44,9 @@ class Word(NamedTuple):
     cut: str
 
 
-def prepare(name: str, source: Path, folder: Path) -> Path:
-    """Manifests in `folder` over word clips, which are cut into grid-cuts beside it, unless they are there.
+def prepare(name: str, source: Path, folder: Path, workers: int) -> Path:
+    """Manifests in `folder` over word clips, which `workers` threads cut into grid-cuts beside it, unless they are
+    there.
 
     name: `grid16` (commands, colours, prepositions, adverbs), `grid10` (digits) or `grid51` (all words).
     """
@@ -59,7 +60,8 @@ def prepare(name: str, source: Path, folder: Path) -> Path:
     clips: dict[str, list[Clip]] = {"train": [], "test": []}
     for word in words:
         clips[word.split].append(Clip(Path("..", CUTS, word.cut), wanted.index(word.word)))
-    return make(Listing(tuple(wanted), clips), folder, 1, count=lambda videos: cut(words, source, folder.parent / CUTS))
+    cuts = folder.parent / CUTS
+    return make(Listing(tuple(wanted), clips), folder, 1, count=lambda videos: cut(words, source, cuts, workers))
 
 
 def packed(source: Path) -> tuple[list[str], list[Word]]:
@@ -123,7 +125,7 @@ def aligned(line: tuple[str, str]) -> tuple[int, int, str]:
     return start, end, parts[2]
 
 
-def cut(words: Sequence[Word], source: Path, folder: Path) -> dict[Path, int | str]:
+def cut(words: Sequence[Word], source: Path, folder: Path, workers: int) -> dict[Path, int | str]:
     """Writes each word as a file of its own, unless it is there; its frames, or one line on why there are none.
 
     DataError where the folder holds words of another source: a cut bears the name of its sentence only.
@@ -145,7 +147,7 @@ def cut(words: Sequence[Word], source: Path, folder: Path) -> dict[Path, int | s
 
     folder.mkdir(parents=True, exist_ok=True)
     owner = folder / "source.txt"
-    with FileLock(folder.with_name(f".{folder.name}.lock")), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with FileLock(folder.with_name(f".{folder.name}.lock")), ThreadPoolExecutor(workers) as pool:
         if not owner.exists():
             owner.write_bytes(os.fsencode(source.resolve()))
         elif (other := os.fsdecode(owner.read_bytes())) != str(source.resolve()):

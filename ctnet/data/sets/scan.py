@@ -2,11 +2,12 @@
 
 What has been counted is appended to a file beside the set, so that a call that was killed is taken up where it
 stopped. Each program (`python -m ctnet.data.sets.scan TODO K N`) counts every N-th video of the file TODO from K and
-reports `INDEX` and what `count` says; one that a broken video takes down is replaced, and the video is told.
+reports `INDEX` and what `count` says; one that crashes on a broken video is replaced, and the video is told.
 """
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ctnet.data import programs
 from ctnet.data.video import count_frames
 from ctnet.errors import DataError, VideoError
 
+CRASHES = tuple(-s for s in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL))
 SHARE = 200  # videos for which it pays to start one more program
 
 
@@ -47,10 +49,12 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int |
 
             count = min(workers, -(-len(todo) // SHARE))
             codes = programs.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
-            if any(code > 0 for code in codes):
-                raise DataError(f"counting frames stopped: a program ended with status {max(codes)}")
             for k, code in enumerate(codes):
                 fatal = next((i for i in range(k, len(todo), count) if i not in heard), None)
+                if code and code not in CRASHES:  # ended from outside, or for want of memory
+                    how = f"status {code}" if code > 0 else f"signal {-code}"
+                    where = "" if fatal is None else f" at {todo[fatal]}"
+                    raise DataError(f"counting frames stopped{where} ({how}); the same command goes on from there")
                 if code and fatal is not None:
                     heard[fatal] = f"{todo[fatal]}: reading it takes the program down (signal {-code})"
                     bar.update()
