@@ -1,6 +1,5 @@
 """A clip and its saliency under a line of text, as a picture (frames in a row, as in Figure 3) or as a video."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from ctnet.errors import ConfigError
-from ctnet.paths import writable
+from ctnet.paths import whole, writable
 from ctnet.saliency import overlay
 
 if TYPE_CHECKING:
@@ -35,18 +34,15 @@ def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = ""):
     clip: (3, T, H, W) uint8 · tube: (T, H, W) in [0, 1]. Raises ConfigError where the file cannot be written.
     """
     suffix = check(path)
-    part = Path(path).with_name(f".{os.getpid()}-{Path(path).name}")  # the file appears when it is whole
     try:
-        if suffix in PICTURES:
-            figure(clip, tube, title).savefig(part)
-        else:
-            frames = [pixels(titled(np.hstack(pair), title)) for pair in zip(*pictures(clip, tube), strict=True)]
-            (write_gif if suffix == ".gif" else write_mp4)(part, frames)
-        part.replace(path)
+        with whole(path) as part:
+            if suffix in PICTURES:
+                figure(clip, tube, title).savefig(part)
+            else:
+                frames = [pixels(titled(np.hstack(pair), title)) for pair in zip(*pictures(clip, tube), strict=True)]
+                (write_gif if suffix == ".gif" else write_mp4)(part, frames)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def figure(clip: Tensor, tube: np.ndarray, title: str = "") -> "Figure":

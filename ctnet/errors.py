@@ -24,6 +24,10 @@ class WeightsError(CtnetError):
     """Weights that do not fit the network; nothing was loaded."""
 
 
+class ExportError(CtnetError):
+    """A network that could not be written for other programs, or whose file gave other logits; no file is left."""
+
+
 class TrainingError(CtnetError):
     """Training that cannot go on (NaN loss, full disk, too many broken videos)."""
 

@@ -1,6 +1,5 @@
 """A network as a file for other programs: ONNX, and PyTorch's own exported program. Each is read back and compared."""
 
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -8,15 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ctnet.errors import ConfigError, CtnetError
+from ctnet.errors import ConfigError, ExportError
 from ctnet.models.resnet import FrameNetwork
-from ctnet.paths import writable
+from ctnet.paths import whole, writable
 
 TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
-
-
-class ExportError(CtnetError):
-    """A network that could not be written, or whose file gave other logits; no file is left."""
 
 
 def export(network: FrameNetwork, path: str | Path, frames: int = 8, size: int = 256) -> float:
@@ -87,22 +82,19 @@ def written(
     read: Callable[[str], Callable[[Tensor], Tensor]],
 ) -> float:
     """Writes beside `path`, reads it back, compares logits on batches of 1 and 3 clips, moves it into its place."""
-    part = path.with_name(f".{os.getpid()}-{path.name}")
     device = next(network.eval().parameters()).device
     clips = [torch.randn(n, 3, frames, size, size, generator=torch.Generator().manual_seed(n)) for n in (1, 3)]
     expected = [network(c.to(device)).cpu() for c in clips]  # what is wrong with frames or size is said here
+    any_number = ({0: torch.export.Dim("batch")},)
     try:
-        part.touch()
-        any_number = ({0: torch.export.Dim("batch")},)
-        write(torch.export.export(network.fuse().cpu(), (clips[1],), dynamic_shapes=any_number), str(part))
-        run = read(str(part))
-        gaps = [(run(c) - e).abs().max() / e.abs().max().clamp(min=1) for c, e in zip(clips, expected, strict=True)]
-        gap = torch.stack(gaps).max().item()
-        if not gap < TOLERANCE:
-            raise ExportError(f"{path}: not written, its logits differ from the network's by {gap:.1e}")
-        part.replace(path)
+        with whole(path) as part:
+            part.touch()
+            write(torch.export.export(network.fuse().cpu(), (clips[1],), dynamic_shapes=any_number), str(part))
+            run = read(str(part))
+            gaps = [(run(c) - e).abs().max() / e.abs().max().clamp(min=1) for c, e in zip(clips, expected, strict=True)]
+            gap = torch.stack(gaps).max().item()
+            if not gap < TOLERANCE:
+                raise ExportError(f"{path}: not written, its logits differ from the network's by {gap:.1e}")
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        part.unlink(missing_ok=True)
     return gap

@@ -42,8 +42,9 @@ def writable(path: Path) -> None:
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A place beside `path` to write to: what is there is moved to `path` at the end, or removed after an error."""
-    part = Path(path).with_name(f".{Path(path).name}.part")  # one name: what a killed run left is written over
+    """A place beside `path`, of the same suffix, to write to: what is there is moved to `path` at the end, or removed
+    after an error."""
+    part = Path(path).with_name(f".part-{Path(path).name}")  # one name: what a killed run left is written over
     try:
         yield part
         os.replace(part, path)

@@ -25,6 +25,7 @@ from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import Batch, loader
 from ctnet.data.transforms import normalize
 from ctnet.errors import TrainingError
+from ctnet.paths import whole
 from ctnet.recipe import Recipe
 
 
@@ -140,16 +141,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint is written beside its place and moved there: a full disk or a kill leaves the old one whole."""
 
     def save_checkpoint(self, checkpoint, path, storage_options=None):
-        part = Path(f"{path}.part")
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as part, open(part, "wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, path)
         except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
             raise TrainingError(
                 f"{path}: could not be written ({error}); make room, the checkpoint before is whole"
             ) from error

@@ -1,5 +1,7 @@
 """A clip under its saliency as a file: what is read back is what was drawn."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -71,7 +73,7 @@ def test_places_that_cannot_be_written_are_named(name, told, tmp_path):
 def test_what_fails_leaves_the_old_file_and_no_part(suffix, tmp_path, monkeypatch):
     path = tmp_path / f"clip{suffix}"
     path.write_text("old")
-    monkeypatch.setattr(drawing.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(ConfigError, match=f"^{path}: cannot be written .No space left.$"):
         drawing.save(path, clip(), tube())
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

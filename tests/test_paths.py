@@ -38,4 +38,4 @@ def test_a_kill_during_the_write_leaves_what_was_there(kind, tmp_path):
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXFSZ
     assert path.read_bytes() == before
     save(kind, path)
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".part-*"))

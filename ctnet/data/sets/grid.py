@@ -21,6 +21,7 @@ from ctnet.data.own import replaceable
 from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, records_of
 from ctnet.data.video import count_frames, read_frames, write_video
 from ctnet.errors import DataError, VideoError
+from ctnet.paths import whole
 
 NUMBERS = ("label", "start_frame", "end_frame", "video_frames")
 COLUMNS = ("video", "split", "word", *NUMBERS)
@@ -137,10 +138,9 @@ def cut(words: Sequence[Word], source: Path, folder: Path, workers: int) -> dict
         path = folder / word.cut
         try:
             if not path.exists():
-                part = path.with_suffix(".part.avi")
                 end = min(word.end, count_frames(word.video)) if word.video.exists() else word.end
-                write_video(part, read_frames(word.video, range(word.start, end)).numpy())
-                part.replace(path)
+                with whole(path) as part:
+                    write_video(part, read_frames(word.video, range(word.start, end)).numpy())
             return count_frames(path)
         except VideoError as error:
             return f"{error} (the word '{word.word}')"
