@@ -237,7 +237,8 @@ pd.set_option("display.max_colwidth", None)  # notes are read to their end
 
 
 def show(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Keeps the table as <csv folder>/<name>.csv and returns it for display, its first column in front."""
+    """Keeps the table as <csv folder>/<name>.csv and returns it for display, its first column in front, in one head."""
     csv_folder().mkdir(parents=True, exist_ok=True)
     frame.to_csv(csv_folder() / f"{name}.csv", index=False)
-    return frame.astype(object).where(frame.notna(), "–").set_index(frame.columns[0])
+    first = frame.columns[0]
+    return frame.astype(object).where(frame.notna(), "–").set_index(first).rename_axis(index=None, columns=first)

@@ -49,7 +49,10 @@ def test_it_runs_and_says_what_it_is_for(path: Path, executed):
     cells = executed(path.stem).cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     assert "**Cost:**" in cells[0].source
-    assert not any(o.output_type == "error" for c in cells for o in c.get("outputs", ()))
+    outputs = [o for c in cells for o in c.get("outputs", ())]
+    assert not any(o.output_type == "error" for o in outputs)
+    pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", ())]
+    assert len(pictures) == len(set(pictures)), "a figure is shown once: its cell ends with a semicolon"
 
 
 @pytest.mark.parametrize("table", ["2a", "2g"])
