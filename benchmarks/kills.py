@@ -30,7 +30,7 @@ from ctnet.protocol import Protocol
 from ctnet.recipe import Recipe
 
 SCALE = "soak"
-SIZE = {SCALE: preparing.Scale(size=32, frames=8, train=1, test=1)}
+SIZE = {SCALE: preparing.DrawnSize(size=32, frames=8, train=1, test=1)}
 EXPERIMENT = Experiment(
     "tsn_resnet50",
     recipe=Recipe(epochs=4, batch_size=11, lr=0.1, warmup=1, scales=(1.0, 0.875)),

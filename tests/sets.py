@@ -35,7 +35,7 @@ def places(tmp_path, smoke, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def little(tmp_path_factory):
     """The root of MotionPairs at a scale of the tests, "little": one training and one test clip of each class."""
-    preparing.SCALES["little"] = preparing.Scale(size=32, frames=8, train=1, test=1)
+    preparing.SCALES["little"] = preparing.DrawnSize(size=32, frames=8, train=1, test=1)
     yield preparing.prepare("motionpairs", "little", tmp_path_factory.mktemp("little"), workers=2).parent
     del preparing.SCALES["little"]
 

@@ -121,7 +121,7 @@ def test_prepare_and_verify(capsys, smoke, tmp_path, monkeypatch):
 
 def test_prepare_makes_the_set(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(tmp_path))
-    monkeypatch.setitem(preparing.SCALES, "smoke", preparing.Scale(24, 6, 1, 1))
+    monkeypatch.setitem(preparing.SCALES, "smoke", preparing.DrawnSize(24, 6, 1, 1))
     absent = mistake(capsys, "data", "verify", "motionpairs", "--scale", "smoke")
     assert "data set absent; run: python -m ctnet data prepare motionpairs --scale smoke" in absent
     told = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ctnet import paths
 from ctnet.data.motionpairs import draw
-from ctnet.data.motionpairs.draw import SCALES, Scale
+from ctnet.data.motionpairs.draw import SCALES, DrawnSize
 from ctnet.errors import ConfigError, CtnetError, DataError, unknown
 
 DRAWN = draw.NAME
 BLOCK = 32  # frames that `verify` holds at a time
 
-__all__ = ["DRAWN", "SCALES", "Scale", "home", "locate", "prepare", "verify", "version_of"]
+__all__ = ["DRAWN", "SCALES", "DrawnSize", "home", "locate", "prepare", "verify", "version_of"]
 
 
 def home(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:

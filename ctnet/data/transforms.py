@@ -22,10 +22,10 @@ POSITIONS = (
 )
 
 
-def normalize(clips: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """uint8 (..., 3, T, H, W) -> float, /255, less ImageNet's mean, over its deviation, on its device."""
+def normalize(clips: torch.Tensor) -> torch.Tensor:
+    """uint8 (..., 3, T, H, W) -> float32, /255, less ImageNet's mean, over its deviation, on its device."""
     mean, std = (torch.tensor(v, device=clips.device).view(3, 1, 1, 1) for v in (MEAN, STD))
-    return ((clips.float() - mean * 255) / (std * 255)).to(dtype)
+    return (clips.float() - mean * 255) / (std * 255)
 
 
 def resize(clip: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from tests.data.layouts import LAYOUTS
 
 @pytest.fixture(scope="session", autouse=True)
 def tiny_scale():
-    preparing.SCALES["tiny"] = preparing.Scale(size=24, frames=6, train=1, test=1)
+    preparing.SCALES["tiny"] = preparing.DrawnSize(size=24, frames=6, train=1, test=1)
     yield
     del preparing.SCALES["tiny"]
 

@@ -16,7 +16,7 @@ from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
 
-CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.Scale({size}, {frames}, {n}, 1); "
+CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize({size}, {frames}, {n}, 1); "
 CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
 
 
@@ -63,7 +63,7 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
 
 
 def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(48, 12, 40, 1))
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(48, 12, 40, 1))
     process = start(tmp_path, 40, size=48, frames=12)
     deadline = time.time() + 60
     while not any(tmp_path.rglob("*.avi")) and time.time() < deadline:
@@ -133,7 +133,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_drawing_process_that_fails_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.Scale(size=-5, frames=6, train=1, test=1))
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(size=-5, frames=6, train=1, test=1))
     with pytest.raises(DataError, match="drawing stopped"):
         prepare("motionpairs", "tiny", tmp_path, workers=2)
     assert not (tmp_path / "motionpairs-tiny").exists()

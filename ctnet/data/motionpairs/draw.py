@@ -19,7 +19,7 @@ NAME = "motionpairs"
 
 
 @dataclass(frozen=True)
-class Scale:
+class DrawnSize:
     """How much of MotionPairs is drawn: pixels a side, frames, clips per class of each split; how hard."""
 
     size: int
@@ -33,11 +33,11 @@ class Scale:
 # 8 test frames are segment centres: of 8 or 24 frames they are the same for a clip and its reversal (of 16
 # they are not), so that a network blind to order is held to exactly one right answer in each pair of twins.
 SCALES = {
-    "smoke": Scale(size=32, frames=8, train=4, test=4),
-    "cpu": Scale(
+    "smoke": DrawnSize(size=32, frames=8, train=4, test=4),
+    "cpu": DrawnSize(
         size=32, frames=24, train=64, test=24, difficulty=motionpairs.Difficulty(noise=0.03, shake=0.006, waves=2)
     ),
-    "gpu": Scale(size=112, frames=24, train=256, test=64),
+    "gpu": DrawnSize(size=112, frames=24, train=256, test=64),
 }
 
 
