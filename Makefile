@@ -1,5 +1,6 @@
 # `make` lists what there is. Nothing needs to be activated: everything runs from .venv, which `make setup` makes.
 SCALE ?= cpu                # smoke, cpu, gpu, paper
+MISSING ?= 0                # 1: train what the pages show and nobody has recorded; killed, the same call goes on
 FRESH ?= 0                  # 1: run every notebook and experiment again, whatever is recorded
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 GPUS  ?= $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU ')
@@ -15,7 +16,7 @@ READY := .venv/.ready
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "  Variables: SCALE=smoke|cpu|gpu|paper  FRESH=1  JOBS=notebooks at a time  GPUS=n  PYTHON=python3.12"
+	@echo "  Variables: SCALE=smoke|cpu|gpu|paper  MISSING=1  FRESH=1  JOBS=notebooks at a time  GPUS=n  PYTHON=python3.12"
 
 setup: $(READY) ## .venv with every pinned package
 
@@ -28,18 +29,18 @@ $(READY): requirements.lock pyproject.toml Makefile
 	@echo "installing requirements.lock into .venv: about 6 GB on Linux, a few minutes at the first call"
 	@$(PY) -m pip install -q --disable-pip-version-check uv==$(UV_VERSION) || echo "no uv here: pip, which is slower, does it"
 	@$(PY) -m uv pip install -q --python $(PY) -r requirements.lock || $(PY) -m pip install -q -r requirements.lock
-	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $(READY)
 
-data: setup # MotionPairs has no paper scale: there the notebooks show the one of cpu
+data: setup ## draw MotionPairs at SCALE (it has no paper scale: there the notebooks show that of cpu)
 	@$(PY) -m ctnet data prepare motionpairs --scale $(patsubst paper,cpu,$(strip $(SCALE)))
 
-notebooks: data
+notebooks: data ## run the notebooks that need it
 	@$(SNAKEMAKE) notebooks
 
 SNAKEMAKE = $(PY) -m snakemake --cores $(CORES) --resources gpu=$(GPUS) --keep-going --rerun-incomplete --nolock \
-  --quiet all $(if $(filter 1,$(FRESH)),--forcerun notebook) \
-  --config scale=$(strip $(SCALE)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
+  --quiet all $(if $(filter 1,$(MISSING) $(FRESH)),--forcerun notebook) \
+  --config scale=$(strip $(SCALE)) missing=$(strip $(MISSING)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
 
 book: data ## run the notebooks that need it, build the book, say where it is
 	@status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet.book build || status=1; exit $$status
@@ -54,8 +55,8 @@ bench: setup ## speed, as ratios within one run
 	@$(PY) -m ctnet data prepare motionpairs --scale cpu
 	@$(PY) -m ctnet bench
 
-soak: setup ## reads, kills and broken files, until the time is over (20 minutes)
-	@$(PY) -m benchmarks.soak
+soak: setup ## reads, kills and broken files: MINUTES=9 for each of the three
+	@$(PY) -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: ## resolve pyproject.toml again; versions already in requirements.lock stay where they can
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m uv pip compile -q --universal --python-version 3.11.5 pyproject.toml \

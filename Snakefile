@@ -1,8 +1,8 @@
 """Which notebooks to run: those of book/_toc.yml whose source, inputs or parameters changed.
 
     snakemake --cores 8 --keep-going                                     everything, the book too
-    snakemake --cores 8 --keep-going --resources gpu=4 --config scale=gpu
-    snakemake --executor slurm --jobs 8 --keep-going --config scale=gpu  (see book/gpu.md)
+    snakemake --cores 8 --keep-going --resources gpu=4 --forcerun notebook --config scale=gpu missing=1
+    snakemake --executor slurm --jobs 8 --keep-going --forcerun notebook --config scale=gpu missing=1  (see book/gpu.md)
 """
 
 import json
@@ -12,7 +12,7 @@ from glob import glob
 import yaml
 
 SCALE = str(config.get("scale", "cpu"))
-FRESH = "--fresh" if str(config.get("fresh", "0")).lower() in ("1", "true") else ""
+RUNS = " ".join(f"--{what}" for what in ("missing", "fresh") if str(config.get(what, "0")).lower() in ("1", "true"))
 PYTHON = sys.executable
 
 with open("book/_toc.yml") as toc:
@@ -30,9 +30,9 @@ USES = {
     "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
     "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
-    "reliability": glob("data/results/*/*.json"),  # those of data/results/soak, where there are any
+    "reliability": glob("data/results/soak/*.json"),
     "grid_words": RESULTS + PROBES,
-    "real_data": RESULTS + glob("ctnet/data/sets/*.py"),
+    "real_data": RESULTS + glob("data/results/bench/*.json") + glob("ctnet/data/sets/*.py"),
 }
 
 
@@ -72,13 +72,14 @@ rule notebook:
         runtime=int(config.get("minutes", 1440)),
     shell:
         # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed
-        "exec {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {FRESH}"
+        "exec {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {RUNS}"
 
 
 rule book:
     input:
         expand("book/runs/{name}.ipynb", name=NOTEBOOKS),
-        glob("book/*.md") + glob("book/*.yml") + glob("book/*.bib"),
+        glob("book/*.md") + glob("book/*.yml") + glob("book/*.bib") + glob("book/static/*.*") + glob("book/ext/*.py"),
+        glob("data/results/*/*.json"),  # of every scale: the first page's verdicts
     output:
         "book/_build/html/index.html",
     shell:

@@ -2,7 +2,7 @@
 
 inference  CT-Net, TSN and TSM on ResNet-50: eager, fused, compiled; fp32 and bf16; against the plain Conv3d network
 throughput the same with four clips in a call
-kept       `inference` where freed memory is kept: without it each pass pays for fresh pages, the plain network most
+kept       `inference` where freed memory is kept: without it each pass pays for fresh pages
 copies     the copies that the fused CT-Net makes, as torch.profiler sees them: none may come from a permutation
 loader     clips/s that one core reads, against bare decord; what cropping and collating add; and the network's clips/s
 training   clips/s of training at the cpu scale, against the same steps on a batch already in memory
@@ -216,6 +216,8 @@ def main(args: list[str] | None = None) -> int:
     options = parser().parse_args(args)
     if options.rounds < 1:
         raise ConfigError(f"bench: --rounds must be at least 1, not {options.rounds}")
+    if options.record and set(options.only) != set(SECTIONS):
+        raise ConfigError("bench: --record keeps a whole run in place of the last one; leave --only out")
     if options.threads:
         torch.set_num_threads(options.threads)
     if "training" in options.only:

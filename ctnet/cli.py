@@ -80,12 +80,14 @@ def parser() -> argparse.ArgumentParser:
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
     c.add_argument("weights", type=Path, help="our file, or the authors' (.pth, .pt, .tar)")
-    c.add_argument("--data", type=Path, required=True, help="folder of a prepared data set")
+    c.add_argument("--data", type=Path, required=True, help="a prepared data set: its name, or its folder")
+    c.add_argument("--scale", default="cpu", help="of motionpairs: smoke, cpu, gpu")
     c.add_argument("--split", default="test")
     c.add_argument("--protocol", help="kinetics_paper, something_2clips, ... (default: as trained, one clip, one crop)")
     c.add_argument("--clips", type=int)
     c.add_argument("--crops", type=int)
     c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
+    c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
 
     c = command(predict, "predict", "the likeliest classes of a video")
     c.add_argument("video", type=Path)
@@ -168,44 +170,50 @@ def train(options):
     import torch
 
     from ctnet import processes
-    from ctnet.experiments import experiments, recorded, run
+    from ctnet.data.loading import readers
+    from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
 
     wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init)
     several = (options.devices, options.nodes) != (1, 1) and not processes.started()
     if several and (options.fresh or len(recorded(wanted)) < len(wanted)):
         return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)
-    cores = max((os.cpu_count() or 1) // processes.here(), 1)
-    workers = min(cores - 1, 8) if options.workers is None else options.workers
+    workers = readers() if options.workers is None else options.workers
     if options.threads or not torch.cuda.is_available():
-        torch.set_num_threads(options.threads or max(cores - workers, 1))
+        torch.set_num_threads(options.threads or max((os.cpu_count() or 1) // processes.here() - workers, 1))
     for e in wanted:
         result = run(e, options.fresh, workers)
         if processes.rank() == 0:
             print(json.dumps({"result": result.key, **result.metrics}))
+            if (weights := folder_of(e) / WEIGHTS).exists():
+                print(f"weights: {weights}", file=sys.stderr)
     processes.leave()
 
 
 def evaluate(options):
     from dataclasses import replace
 
+    from ctnet import paths
     from ctnet.data.datasets import DataInfo
+    from ctnet.data.loading import readers
+    from ctnet.data.prepare import locate
     from ctnet.evaluation import metrics, score, test_split
     from ctnet.protocol import Protocol, named
 
-    if options.scores and not options.scores.absolute().parent.is_dir():
-        raise ConfigError(f"{options.scores}: no such folder to save the scores in")
+    if options.scores:
+        paths.writable(options.scores)
+    folder = options.data if options.data.is_dir() else locate(str(options.data), options.scale)
     network = network_of(options.weights)
     trained = getattr(network, "protocol", None) or Protocol()
     protocol = named(options.protocol, trained.frames) if options.protocol else replace(trained, clips=1, crops=1)
     views = {"clips": options.clips, "crops": options.crops}
     protocol = replace(protocol, **{key: n for key, n in views.items() if n is not None})
-    info = DataInfo.read(options.data)
+    info = DataInfo.read(folder)
     if len(info.classes) != network.config.num_classes:
         raise ConfigError(
-            f"{options.weights}: a network of {network.config.num_classes} classes, "
-            f"{options.data} has {len(info.classes)}"
+            f"{options.weights}: a network of {network.config.num_classes} classes, {folder} has {len(info.classes)}"
         )
-    scores = score(network, test_split(options.data, protocol, options.split), protocol)
+    workers = readers() if options.workers is None else options.workers
+    scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
     if options.scores:
         scores.save(options.scores)
     print(json.dumps({"protocol": str(protocol), **metrics(scores, info)}))
@@ -230,6 +238,8 @@ def predict(options):
         drawing.check(options.save)
     network = network_of(options.weights)
     best = predict(network, options.video, k=options.top, save=options.save)
+    if options.save:
+        print(options.save, file=sys.stderr)
     if options.json:
         print(json.dumps([{"label": label, "probability": p} for label, p in best], ensure_ascii=False))
     else:

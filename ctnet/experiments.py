@@ -1,6 +1,7 @@
 """An experiment is a value; its hash names its result; `run` loads the result or makes it."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -113,7 +114,7 @@ def experiments(
         raise unknown("model", model, ZOO)
     s = SCALES[scale]
     if scale == "paper":  # a split of a set ("ucf101_2") is trained as the set
-        s = replace(s, **next((own for name, own in SETS.items() if (data or s.data).startswith(name)), {}))
+        s = replace(s, **SETS.get((data or s.data).removesuffix("_2").removesuffix("_3"), {}))
     data, init = data or s.data, init or s.init
     return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
 
@@ -127,25 +128,32 @@ def start_of(e: Experiment) -> Experiment:
 
 
 def run(
-    experiment: Experiment, fresh: bool = False, workers: int = 0, progress: bool = True, devices: int = 1
+    experiment: Experiment,
+    fresh: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+    devices: int = 1,
 ) -> Result:
     """The experiment's result: recorded, or else trained and evaluated now and recorded.
 
-    fresh: run it from the start even if recorded, and replace the record · workers: processes that read videos, for
-    each device · devices: GPUs (without any: processes on the CPU) that share each step's clips; several are a job of
-    their own, whose output is printed here as it comes, so a notebook may ask for them. Two processes or jobs that ask
-    for the same one do not run it twice: the second waits and loads. A killed run goes on from its last checkpoint,
-    which is removed when the result is recorded. Under torchrun all processes call this; rank 0 locks and writes.
-    TrainingError where the runs' folder cannot be written or a process of the job fails, ResultError where the record
-    is of other data.
+    fresh: run it from the start even if recorded, and replace the record, unless another call does so meanwhile ·
+    workers: processes that read videos, for each device (default: `loading.readers` beside a GPU; without one none, as
+    the cores that read are those that compute) · devices: GPUs (without any: processes on the CPU) that share each
+    step's clips; several are a job of their own, whose output is printed here as it comes, so a notebook may ask for
+    them. Two processes or jobs that ask for the same one do not run it twice: the second waits and loads. A killed run
+    goes on from its last checkpoint, which is removed when the result is recorded. Under torchrun all processes call
+    this; rank 0 locks and writes. TrainingError where the runs' folder cannot be written or a process of the job
+    fails, ResultError where the record is of other data or cannot be written.
     """
     from ctnet.data.prepare import locate
 
     processes.join()
-    key, scale = experiment.key, experiment.scale
+    key, scale, asked = experiment.key, experiment.scale, time.time()
+    workers = readers_here() if workers is None else workers
 
     def look() -> Result | None:
-        return None if fresh else results.read(key, scale)
+        path = results.path_of(key, scale)
+        return results.read(key, scale) if not fresh or path.exists() and path.stat().st_mtime > asked else None
 
     def keep() -> Result:
         result = results.write(key, scale, record, replace=fresh)
@@ -157,6 +165,7 @@ def run(
             tidy(folder_of(experiment))
         return of_this_data(found, experiment)
     locate(experiment.data, scale)  # DataError before anything is made
+    results.check(scale)
     if devices > 1 and not processes.started():
         options = {"fresh": fresh, "workers": workers, "progress": progress}
         processes.launch(["ctnet.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
@@ -187,6 +196,14 @@ def trained(experiment: Experiment, workers: int = 0, progress: bool = True) -> 
         return path
 
 
+def readers_here() -> int:
+    import torch
+
+    from ctnet.data.loading import readers
+
+    return readers() if torch.cuda.is_available() else 0
+
+
 @contextmanager
 def alone(experiment: Experiment) -> Iterator[Path]:
     """The experiment's folder, while no other process or job works in it."""
@@ -205,6 +222,8 @@ def alone(experiment: Experiment) -> Iterator[Path]:
             yield folder
         finally:
             lock.release()
+    except BrokenPipeError:  # of the terminal
+        raise
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
 

@@ -196,11 +196,6 @@ def row_cost(row: Row) -> RowCost | None:
     )
 
 
-def row_costs() -> dict[str, RowCost]:
-    """Reference of a row -> our cost, for every row that is one of our networks."""
-    return {row.ref: row_cost(row) for row in rows() if row.models}
-
-
 def rows_json(experiment: Callable[[Row], str | None] = lambda row: None) -> list[dict]:
     """One object for each row: {table, row, paper, ours: {gflops, gmacs, params_m} | None, experiment}.
 

@@ -1,5 +1,6 @@
 """The data sets of the paper and GRID: what they hold, how they are made here, what training on them costs."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -86,7 +87,10 @@ def cost_table() -> pd.DataFrame:
     lines, fast = [], rates()
     for s in sets():
         training, testing = s.pflops()
-        hours = {f"hours on {letter}": round(training * 1e15 / rate / 3600, 1) for letter, rate in fast.items()}
+        hours = {
+            f"hours on {letter}": round(training * 1e15 / rate[s.experiment.recipe.precision] / 3600, 1)
+            for letter, rate in fast.items()
+        }
         found = results.read(s.experiment.key, s.scale)
         measured = (
             f"{found.record['training']['seconds'] / 3600:.1f} h on {found.record['provenance']['device']}"
@@ -101,12 +105,16 @@ def cost_table() -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def rates() -> dict[str, float]:
-    """Operations a second of the network as it is trained (not fused), forward, in the faster precision; by the
-    letters of `tables.devices`."""
+def rates() -> dict[str, dict[str, float]]:
+    """By the letters of `tables.devices` and the recipe's precision: operations a second of the network as it is
+    trained (not fused), forward."""
     found = {}
     for letter, record in tables.lettered(results.kept("bench")):
         if part := record.get("throughput"):
-            clips = max(r["clips_per_s"] for what, r in part["rows"].items() if what.startswith("ctnet eager"))
-            found[letter] = clips * paper.view_cost(MODEL, 174, part["frames"], part["size"]).gflops * 1e9
+            view = paper.view_cost(MODEL, 174, part["frames"], part["size"]).gflops * 1e9
+            clips = {
+                precision: part["rows"].get(f"ctnet eager {name}", {}).get("clips_per_s", math.nan)
+                for precision, name in (("32-true", "fp32"), ("bf16-mixed", "bf16"))
+            }
+            found[letter] = {precision: speed * view for precision, speed in clips.items()}
     return found

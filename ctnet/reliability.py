@@ -20,8 +20,8 @@ def tried(measured: Sequence[dict]) -> pd.DataFrame:
         found.append(fuzz and fuzz["cases"])
         sections = (reads, kills and kills["prepare"], kills and kills["train"], fuzz)
         for what, count, section in zip(TRIED, found, sections, strict=True):
-            failures = len(section["failures"]) if section else NONE
-            lines.append({"what": what, "on": letter, "times": count if section else NONE, "failures": failures})
+            failures = len(section["failures"]) if count else NONE
+            lines.append({"what": what, "on": letter, "times": count or NONE, "failures": failures})
     return pd.DataFrame(lines)
 
 

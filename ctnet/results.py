@@ -50,7 +50,7 @@ def read(key: str, scale: str) -> Result | None:
     path = path_of(key, scale)
     try:
         record = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise ResultError(f"{path}: damaged ({error}); restore it from git or delete it") from error
@@ -67,6 +67,17 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
     text = dumps(record)
     save(path, text)
     return Result(key, json.loads(text))  # as it will be read: lists, no tuples
+
+
+def check(scale: str) -> None:
+    """ResultError where no record of this scale could be written: before hours of work, not after."""
+    folder = paths.results_root() / scale
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultError(f"{folder}: cannot be made ({error.strerror}); mend that or set CTNET_RESULTS") from error
+    if not os.access(folder, os.W_OK):
+        raise ResultError(f"{folder}: cannot be written; make it writable or set CTNET_RESULTS")
 
 
 def save(path: Path, text: str):

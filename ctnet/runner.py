@@ -208,6 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("notebook")
     parser.add_argument("out", help="executed copy, e.g. book/runs/cost.ipynb")
     parser.add_argument("--params", default="{}", help="JSON object of the notebook's parameters")
+    parser.add_argument("--missing", action="store_true", help="run experiments that have no record")
     parser.add_argument("--fresh", action="store_true", help="run experiments again, whatever is recorded")
     parser.add_argument("--timeout", type=int, help="seconds allowed for one cell")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the calling process is gone")
@@ -220,8 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
         params = json.loads(options.params)
         if not isinstance(params, dict):
             raise ConfigError(f"--params must be a JSON object, not {options.params}")
-        if options.fresh and "fresh" in parameter_names(Path(options.notebook)):  # the others have nothing to redo
-            params["fresh"] = True
+        asked = {name for name in ("missing", "fresh") if getattr(options, name)}
+        if asked:  # the other notebooks have nothing to run
+            params |= dict.fromkeys(sorted(asked & set(parameter_names(Path(options.notebook)))), True)
         run(options.notebook, options.out, params, options.timeout)
     except json.JSONDecodeError as e:
         print(f"--params is not JSON ({e}): {options.params}", file=sys.stderr)

@@ -165,6 +165,8 @@ def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, littl
     small = little / "motionpairs-little"
     views = json.loads(output(capsys, "evaluate", weights, "--data", small, "--split", "train", "--clips", 2))
     assert views["protocol"] == "8x1x2@32" and views["clips"] == 44
+    words = ("evaluate", weights, "--data", "motionpairs", "--scale", "smoke", "--workers", 0)
+    assert json.loads(output(capsys, *words)) == told
 
 
 def test_predict_as_text_and_as_json(capsys, weights, video):
@@ -265,7 +267,7 @@ def test_files_that_are_missing_or_broken_are_one_line(capsys, smoke, weights, v
     assert f"{tmp_path / 'dataset.json'}: no such file" in mistake(capsys, "evaluate", weights, "--data", tmp_path)
     assert "unknown split 'val'" in mistake(capsys, "evaluate", weights, "--data", smoke, "--split", "val")
     nowhere = tmp_path / "no" / "scores.npz"
-    assert "no such folder" in mistake(capsys, "evaluate", weights, "--data", smoke, "--scores", nowhere)
+    assert "no file can be written there" in mistake(capsys, "evaluate", weights, "--data", smoke, "--scores", nowhere)
     assert "at least 1, not 0" in mistake(capsys, "predict", video, "--weights", weights, "--top", 0)
 
 

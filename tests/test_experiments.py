@@ -5,13 +5,16 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import torch
 
 from ctnet import experiments, paper, paths, results, training
 from ctnet.data import motionpairs
+from ctnet.data.loading import readers
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
 from ctnet.experiments import Experiment
 from ctnet.protocol import Protocol
@@ -150,6 +153,39 @@ def test_fresh_runs_all_of_it_again_and_replaces_the_record(home, steps):
     assert second.metrics == first.metrics and second.record["training"]["epochs"] == first.record["training"]["epochs"]
 
 
+def test_fresh_takes_what_another_fresh_call_made_while_it_waited(home, monkeypatch):
+    results.write(E.key, "little", dict.fromkeys(results.NEEDED, {}))
+    monkeypatch.setattr(experiments, "carry_out", lambda *_: pytest.fail("run twice"))
+    alone = experiments.alone
+
+    @contextmanager
+    def waits(experiment):
+        results.write(E.key, "little", dict.fromkeys(results.NEEDED, {}) | {"metrics": {"top1": 1.0}}, replace=True)
+        os.utime(results.path_of(E.key, "little"), (time.time() + 1,) * 2)
+        with alone(experiment) as folder:
+            yield folder
+
+    monkeypatch.setattr(experiments, "alone", waits)
+    assert experiments.run(E, fresh=True).metrics == {"top1": 1.0}
+
+
+def test_videos_are_read_by_other_processes_beside_a_gpu(home, monkeypatch):
+    asked = []
+    monkeypatch.setattr(experiments, "carry_out", lambda e, folder, workers, _: asked.append(workers) or {})
+    monkeypatch.setattr(results, "write", lambda *_, **__: None)
+    for gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        experiments.run(E)
+    assert asked == [0, readers()]
+
+
+def test_a_place_that_takes_no_record_is_told_before_training(home, monkeypatch):
+    monkeypatch.setattr(experiments, "carry_out", lambda *_: pytest.fail("hours of work"))
+    (home / "results").write_text("a file")
+    with pytest.raises(ResultError, match="results/little: cannot be made .Not a directory.; .* set CTNET_RESULTS"):
+        experiments.run(E)
+
+
 def test_fresh_does_not_go_on_from_a_checkpoint(home, steps, monkeypatch):
     cut_off(monkeypatch)
     steps.clear()
@@ -249,7 +285,6 @@ def test_a_result_that_came_from_elsewhere_meanwhile_is_not_overwritten(home, mo
     path = results.path_of(E.key, "little")
 
     def carry_out(*_):
-        path.parent.mkdir(parents=True)
         path.write_text("{}")
         return dict.fromkeys(results.NEEDED, {})
 
@@ -331,3 +366,10 @@ def test_a_row_of_the_paper_finds_its_result_of_the_largest_scale(home):
         results.write(e.key, scale, dict.fromkeys(results.NEEDED, {}))
         assert experiments.recorded_for(row) == e.key
     assert experiments.recorded_for(replace(row, models=())) is None
+
+
+def test_a_set_of_ones_own_does_not_take_the_recipe_of_one_that_its_name_begins_with():
+    def recipe(data):
+        return experiments.experiments("ctnet_resnet50", "paper", data)[0].recipe
+
+    assert recipe("ucf101_3") == recipe("ucf101") != recipe("ucf101_small") == recipe("mine")

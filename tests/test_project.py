@@ -1,5 +1,6 @@
 """The project's own files: they agree with each other, and notebooks are stored clean."""
 
+import os
 import re
 import subprocess
 import sys
@@ -142,3 +143,12 @@ def test_no_large_file_is_stored():
     assert sum(sizes.values()) < 20e6
     generated = tuple(str(ROOT / folder) + "/" for folder in ("book/_build", "book/runs", "data/sets", "runs", ".venv"))
     assert not [path for path in sizes if str(path).startswith(generated)]
+
+
+def test_it_is_imported_beside_its_own_folder_too(tmp_path):
+    """A folder named ctnet in the working directory, as a clone is, must not be taken for an empty package."""
+    (tmp_path / "ctnet").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", "import ctnet; print(ctnet.create_model.__name__)"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "create_model\n", done.stderr

@@ -18,7 +18,7 @@ from ctnet.errors import ConfigError
 from ctnet.paths import ROOT
 from ctnet.render import render
 
-PARAMETERS = 'scale = "cpu"\nfresh = False'
+PARAMETERS = 'scale = "cpu"\nmissing = False\nfresh = False'
 
 
 def notebook(path: Path, *cells: str) -> Path:
@@ -67,14 +67,15 @@ def test_an_unknown_parameter_runs_nothing(tmp_path, typo, near):
     assert out.read_text() == "an earlier page"
 
 
-def test_fresh_reaches_the_notebooks_that_know_it(tmp_path, monkeypatch):
+def test_what_is_to_be_run_reaches_the_notebooks_that_know_it(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(runner, "run", lambda notebook, out, params, timeout: asked.append(params))
     knows, knows_not = notebook(tmp_path / "a.ipynb"), tmp_path / "b.ipynb"
     nbformat.write(new_notebook(), knows_not)
     for source in (knows, knows_not):
-        assert runner.main([str(source), "out.ipynb", "--fresh"]) == 0
-    assert asked == [{"fresh": True}, {}]
+        for flag in ("--fresh", "--missing"):
+            assert runner.main([str(source), "out.ipynb", flag]) == 0
+    assert asked == [{"fresh": True}, {"missing": True}, {}, {}]
 
 
 def test_mistakes_in_the_call_are_one_line_and_exit_2(tmp_path, capsys):

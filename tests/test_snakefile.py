@@ -87,6 +87,8 @@ def test_only_what_changed_runs_and_a_failure_stops_nothing_else(project):
 
     code, _, ran = snakemake(project, "--forcerun", "notebook", config="fresh=1")
     assert code == 0 and len(ran) == 3 and ran["one"].endswith("--end-with-parent --fresh")
+    code, _, ran = snakemake(project, "--forcerun", "notebook", config="missing=1")
+    assert code == 0 and len(ran) == 3 and ran["one"].endswith("--end-with-parent --missing")
 
 
 def test_slurm_is_asked_for_a_gpu_cores_memory_and_time(project):

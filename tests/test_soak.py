@@ -164,6 +164,9 @@ def test_a_soak_is_kept_and_shown(read, tmp_path, monkeypatch, capsys):
     assert reliability.failures([kept])["failure"].tolist() == ["train: lost: a"]
     assert reliability.memory([kept])["reads"].tolist()[::2] == [0, 30]
     assert reliability.landed([kept])["kills"].sum() == 6 and reliability.damaged([kept])["cases"].tolist() == [70]
+    kept["kills"]["train"] |= {"kills": 0, "failures": []}  # its time was over before the first
+    assert reliability.tried([kept])["failures"].tolist() == [0, 0, reliability.NONE, 0]
+    kept["kills"]["train"]["kills"] = 3
     kept.pop("fuzz")
     assert reliability.tried([kept])["times"].tolist() == [30, 3, 3, reliability.NONE]
     assert reliability.damaged([kept]).empty and tables.devices([kept])["device"][0] == kept["provenance"]["device"]

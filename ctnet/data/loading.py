@@ -1,5 +1,6 @@
 """Batches of clips, in an order that follows from (seed, epoch), on one process or many."""
 
+import os
 from typing import NamedTuple
 
 import torch
@@ -65,6 +66,12 @@ class Shares(BatchSampler):
     def __iter__(self):
         for batch in super().__iter__():
             yield batch[processes.rank() :: processes.world()]
+
+
+def readers() -> int:
+    """How many processes read videos for each that trains, unless told: its share of the cores but one, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(max(cores // processes.here(), 1) - 1, 8)
 
 
 def loader(

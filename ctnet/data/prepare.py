@@ -60,10 +60,10 @@ def prepare(
         )
     from ctnet.data import sets
 
+    known = (DRAWN, *sets.NAMES)
+    if name not in known and get_close_matches(name, known, cutoff=0.6 if source is None else 0.8):
+        raise unknown("data set", name, known)
     if source is None:
-        known = (DRAWN, *sets.NAMES)
-        if name not in known and get_close_matches(name, known):
-            raise unknown("data set", name, known)
         raise DataError(f"{name}: say where its videos are: python -m ctnet data prepare {name} --source FOLDER")
     return sets.prepare(
         name, Path(os.path.abspath(source)), home(name, scale, root), [Path(file) for file in lists], workers

@@ -1,6 +1,7 @@
 """Foreign weights and our own files: one mapping of names for each source; all keys fit, or nothing is loaded."""
 
 import json
+import os
 import re
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from ctnet.errors import ConfigError, WeightsError
 from ctnet.models.inception import InceptionConfig
 from ctnet.models.resnet import CTConfig, FrameNetwork
 from ctnet.models.zoo import R101, ZOO, create_model
+from ctnet.paths import whole
 
 State = dict[str, Tensor]
 
@@ -187,8 +189,11 @@ def save(model: FrameNetwork, path: str | Path, **facts):
         raise WeightsError(f"{path}: a network without a name of the zoo cannot be saved; make it with create_model")
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     try:
-        save_file(state, path, {"ctnet": json.dumps({"model": name, "config": asdict(model.config), **facts})})
-    except SafetensorError as error:
+        with whole(path) as part:
+            save_file(state, part, {"ctnet": json.dumps({"model": name, "config": asdict(model.config), **facts})})
+            os.umask(mask := os.umask(0))
+            part.chmod(0o666 & ~mask)  # safetensors lets nobody else read its files
+    except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: cannot be written ({error})") from error
 
 

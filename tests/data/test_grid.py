@@ -43,6 +43,18 @@ def test_words_are_cut_out_with_a_margin_and_keep_their_side(source, tmp_path):
     assert (cut - whole).abs().float().mean() < 3  # visually lossless
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_word_that_is_listed_again_counts_once_and_is_told(source, tmp_path, workers):
+    table = source / "words.csv"
+    lines = table.read_text().splitlines()
+    again = lines[1].replace(",train,", ",val,")
+    table.write_text("\n".join([*lines, lines[1], again]) + "\n")
+    folder = prepare("grid51", source=source, root=tmp_path / "sets", workers=workers)
+    assert DataInfo.read(folder).splits == {"train": 2, "test": 2}
+    told = (folder / "report.txt").read_text()
+    assert told.count("listed twice") == 2 and "train-0-8.avi" in told
+
+
 def test_a_subset_holds_its_words_only_and_a_second_call_cuts_nothing(source, tmp_path):
     folder = prepare("grid10", source=source, root=tmp_path / "sets")
     assert DataInfo.read(folder).classes == ("zero",)

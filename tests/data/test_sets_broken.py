@@ -15,7 +15,7 @@ from ctnet import cli
 from ctnet.data.datasets import DataInfo, Manifest
 from ctnet.data.prepare import prepare, verify
 from ctnet.data.sets.scan import recall
-from ctnet.errors import DataError
+from ctnet.errors import ConfigError, DataError
 from tests.data.layouts import LAYOUTS, film, images
 
 
@@ -266,6 +266,21 @@ def test_a_full_disk_loses_nothing(sources, tmp_path):
     done = subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and "ucf101: cannot be written (File too large); free space" in done.stderr
     assert {p.name: p.read_bytes() for p in old.iterdir()} == before
+
+
+def test_a_label_far_beyond_all_videos_is_told_with_its_line(clips, tmp_path):
+    film(tmp_path / "source" / "a.avi", clips[0][0])
+    (tmp_path / "train.txt").write_text("a 6 0\nb 8 900000000\n")
+    (tmp_path / "val.txt").write_text("a 6 0\n")
+    lists = [tmp_path / "train.txt", tmp_path / "val.txt"]
+    with pytest.raises(DataError, match=r"train.txt: line 2: label 900000000 is out of range: there is no .*category"):
+        prepare("mine", root=tmp_path / "sets", source=tmp_path / "source", lists=lists)
+
+
+@pytest.mark.parametrize("name, meant", [("grid", "grid16"), ("kinetic400", "kinetics400"), ("ucf11", "ucf101")])
+def test_a_name_like_that_of_a_set_is_not_taken_for_one_of_ones_own(name, meant, tmp_path):
+    with pytest.raises(ConfigError, match=f"unknown data set '{name}'; did you mean .*{meant}"):
+        prepare(name, root=tmp_path, source=tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL])

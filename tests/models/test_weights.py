@@ -137,3 +137,10 @@ def test_pickles_in_the_place_of_our_own_files_run_nothing(tmp_path):
         with pytest.raises(WeightsError, match="not a safetensors file"):
             read(path)
         assert not touched.exists()
+
+
+def test_who_may_read_other_files_may_read_a_saved_network(tmp_path):
+    ctnet.save(ctnet.create_model("tsn_resnet50", num_classes=2, width=8), tmp_path / "a.safetensors")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert {path.name for path in tmp_path.iterdir()} == {"a.safetensors", "other"}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctnet.data.own import replaceable
-from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, records_of
+from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, once, records_of
 from ctnet.data.video import count_frames, read_frames, write_video
 from ctnet.errors import DataError, VideoError
 from ctnet.paths import whole
@@ -35,7 +35,8 @@ PER_FRAME = 1000  # units of an align file
 
 
 class Word(NamedTuple):
-    """One word: its sentence's video, its split, and frames [start, end) with the margin, the name of its cut."""
+    """One word: its sentence's video, its split, frames [start, end) with the margin, the name of its cut, and where
+    it is listed."""
 
     video: Path
     split: str
@@ -43,6 +44,7 @@ class Word(NamedTuple):
     start: int
     end: int
     cut: str
+    where: str
 
 
 def prepare(name: str, source: Path, folder: Path, workers: int) -> Path:
@@ -58,11 +60,10 @@ def prepare(name: str, source: Path, folder: Path, workers: int) -> Path:
     short = [w for w in known if len(w) > 1 and w not in DIGITS]
     wanted = {"grid16": short, "grid10": [w for w in known if w in DIGITS], "grid51": known}[name]
     words = [word for word in words if word.word in wanted]
-    clips: dict[str, list[Clip]] = {"train": [], "test": []}
-    for word in words:
-        clips[word.split].append(Clip(Path("..", CUTS, word.cut), wanted.index(word.word)))
-    cuts = folder.parent / CUTS
-    return make(Listing(tuple(wanted), clips), folder, 1, count=lambda videos: cut(words, source, cuts, workers))
+    clips, wrong = once((w.where, w.split, Clip(Path("..", CUTS, w.cut), wanted.index(w.word))) for w in words)
+    listing = Listing(tuple(wanted), {split: clips.get(split, []) for split in ("train", "test")}, wrong)
+    words, cuts = list({word.cut: word for word in words}.values()), folder.parent / CUTS
+    return make(listing, folder, 1, count=lambda videos: cut(words, source, cuts, workers))
 
 
 def packed(source: Path) -> tuple[list[str], list[Word]]:
@@ -76,7 +77,7 @@ def packed(source: Path) -> tuple[list[str], list[Word]]:
         place = inside(source / "videos", f"{video}.mp4", where)
         if place.parent != source / "videos":
             raise DataError(f"{where}: '{video[:100]}' is no name of a file in {source / 'videos'}")
-        words.append(Word(place, split, row["word"], start, end, f"{video}-{start}-{end}.avi"))
+        words.append(Word(place, split, row["word"], start, end, f"{video}-{start}-{end}.avi", where))
     find(source, "videos")
     return sorted(labels, key=labels.__getitem__), words
 
@@ -110,7 +111,8 @@ def corpus(source: Path) -> tuple[list[str], list[Word]]:
             slots[word] = min(slot, slots.get(word, slot))
             start, end = max(first - MARGIN, 0), last + MARGIN
             video = places[".mpg"].get((talker, name), source / talker / f"{name}.mpg")
-            words.append(Word(video, split, word, start, end, f"{talker}-{name}-{start}-{end}.avi"))
+            cut = f"{talker}-{name}-{start}-{end}.avi"
+            words.append(Word(video, split, word, start, end, cut, str(places[".align"][talker, name])))
     return sorted(slots, key=lambda word: (slots[word], word)), words
 
 

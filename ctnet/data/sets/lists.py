@@ -12,6 +12,8 @@ from pathlib import Path
 from ctnet.data.sets.listing import VIDEOS, Clip, Listing, inside, lines_of, number, once
 from ctnet.errors import DataError
 
+MOST = 1000  # classes without names, if there are no more videos
+
 
 def from_lists(source: Path, files: Sequence[Path]) -> Listing:
     """DataError names the file and the line; two files of one split are one split."""
@@ -20,10 +22,11 @@ def from_lists(source: Path, files: Sequence[Path]) -> Listing:
     if names.is_file():
         classes = tuple(line for _, line in lines_of(names))
     else:
-        classes = tuple(str(k) for k in range(max(clip.label for _, _, clip in rows) + 1))
+        classes = tuple(map(str, range(min(max(clip.label for _, _, clip in rows) + 1, max(len(rows), MOST)))))
     for where, _, clip in rows:
         if clip.label >= len(classes):
-            raise DataError(f"{where}: label {clip.label} is out of range: {names} names {len(classes)} classes")
+            told = f"{names} names {len(classes)} classes" if names.is_file() else f"there is no {names} to name it"
+            raise DataError(f"{where}: label {clip.label} is out of range: {told}")
     return Listing(classes, *once(rows))
 
 
