@@ -186,6 +186,18 @@ def differences(scale: str, metric: str | None = None) -> dict[tuple[str, str], 
     return found
 
 
+def verdict_table(table: str, scale: str) -> pd.DataFrame:
+    """What the paper claims of a table's accuracies, and the verdict of the runs recorded at this scale."""
+    found, lines = differences(scale), []
+    for claim in claims.claims():
+        if claim.kind == "accuracy" and claim.table == table:
+            v = claims.verdict(claim, found, {})
+            here = "–" if v.effect is None else f"{v.effect:+.1f}"
+            line = {"claim": claim.claim, "paper": f"{claims.paper_effect(claim):+.1f}", f"here ({scale})": here}
+            lines.append(line | {"verdict": v.verdict, "p": "–" if v.p is None else p_value(v.p)})
+    return pd.DataFrame(lines)
+
+
 RUN = ("row", "seed", "protocol", "minutes", "commit", "finished", "result", "device")
 
 

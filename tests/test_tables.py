@@ -163,6 +163,11 @@ def test_differences_behind_the_claims(place):
         models = (paper.row(a).models[0], paper.row(b).models[0])
         assert models == ("ct_resnet50", "tsn_resnet50") and gaps == [68.0, 66.0]
     assert told
+    shown = tables.verdict_table("2g", "cpu")
+    assert len(shown) == sum(claim.kind == "accuracy" and claim.table == "2g" for claim in claims.claims())
+    assert set(shown["verdict"]) == {claims.SUPPORTED, claims.UNMEASURED}
+    (line,) = shown[shown["verdict"] == claims.SUPPORTED].to_dict("records")
+    assert "alone" in line["claim"] and line["here (cpu)"] == "+67.0" and line["paper"] == "+30.4"
 
 
 def test_provenance_of_each_number():
