@@ -268,6 +268,19 @@ def test_a_full_disk_loses_nothing(sources, tmp_path):
     assert {p.name: p.read_bytes() for p in old.iterdir()} == before
 
 
+def test_a_set_whose_replacement_was_killed_is_there_again(clips, tmp_path):
+    """Between the two renames only the old set is there, under another name."""
+    for split in ("train", "test"):
+        film(tmp_path / "source" / split / "a" / "0.avi", clips[0][0])
+    folder = prepare("mine", root=tmp_path / "sets", source=tmp_path / "source")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    folder.rename(folder.with_name(".mine-1-old.partial"))
+    (tmp_path / "source" / "test" / "a" / "0.avi").write_text("no video")
+    with pytest.raises(DataError, match="none of the 1 videos of its test split"):
+        prepare("mine", root=tmp_path / "sets", source=tmp_path / "source")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_label_far_beyond_all_videos_is_told_with_its_line(clips, tmp_path):
     film(tmp_path / "source" / "a.avi", clips[0][0])
     (tmp_path / "train.txt").write_text("a 6 0\nb 8 900000000\n")

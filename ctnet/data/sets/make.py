@@ -38,7 +38,10 @@ def make(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             for left in folder.parent.glob(f".{escape(folder.name)}-*.partial"):
-                shutil.rmtree(left)
+                if left.name.endswith("-old.partial") and not folder.exists():  # killed while it was being replaced
+                    left.rename(folder)
+                else:
+                    shutil.rmtree(left)
             counts = count(videos) if count else scan(videos, memory, workers)
             written = write(listing, folder, counts, order)
             memory.unlink(missing_ok=True)
