@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--data", help="default: motionpairs; at the paper scale something_v1")
     c.add_argument("--init", help="scratch, imagenet, or a data set to take weights from (default: the scale's)")
     c.add_argument("--seeds", type=whole, nargs="+")
+    c.add_argument("--epochs", type=whole, help="instead of the recipe's; the result is another experiment's")
     c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
     c.add_argument("--threads", type=whole, help="threads of PyTorch")
     c.add_argument("--devices", type=whole, default=1, help="GPUs of this machine that share each step's clips")
@@ -173,7 +174,7 @@ def train(options):
     from ctnet.data.loading import readers
     from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
 
-    wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init)
+    wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
     several = (options.devices, options.nodes) != (1, 1) and not processes.started()
     if several and (options.fresh or len(recorded(wanted)) < len(wanted)):
         return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)

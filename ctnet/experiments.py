@@ -103,9 +103,17 @@ SETS = {
 
 
 def experiments(
-    model: str, scale: str, data: str | None = None, seeds: Sequence[int] | None = None, init: str | None = None
+    model: str,
+    scale: str,
+    data: str | None = None,
+    seeds: Sequence[int] | None = None,
+    init: str | None = None,
+    epochs: int | None = None,
 ) -> list[Experiment]:
-    """The experiments of one table row, one for each seed of the scale. ConfigError for an unknown model or scale."""
+    """The experiments of one table row, one for each seed of the scale. ConfigError for an unknown model or scale.
+
+    data, seeds, init, epochs: instead of the scale's.
+    """
     from ctnet.models.zoo import ZOO
 
     if scale not in SCALES:
@@ -116,7 +124,8 @@ def experiments(
     if scale == "paper":  # a split of a set ("ucf101_2") is trained as the set
         s = replace(s, **SETS.get((data or s.data).removesuffix("_2").removesuffix("_3"), {}))
     data, init = data or s.data, init or s.init
-    return [Experiment(model, data, s.recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
+    recipe = replace(s.recipe, epochs=s.recipe.epochs if epochs is None else epochs)
+    return [Experiment(model, data, recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
 
 
 def start_of(e: Experiment) -> Experiment:

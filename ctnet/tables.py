@@ -137,12 +137,18 @@ def p_value(p: float) -> str:
 
 
 def measure_on(
-    data: str, models: Sequence[str], scale: str, fresh: bool = False, missing: bool = False, init: str | None = None
+    data: str,
+    models: Sequence[str],
+    scale: str,
+    fresh: bool = False,
+    missing: bool = False,
+    init: str | None = None,
+    epochs: int | None = None,
 ) -> dict[str, list[Result]]:
     """Network -> its results on a data set, one for each seed; `fresh` and `missing` as in `measure`."""
     found = {}
     for model in models:
-        wanted = experiments.experiments(model, scale, data, init=init)
+        wanted = experiments.experiments(model, scale, data, init=init, epochs=epochs)
         run = fresh or missing
         found[model] = [experiments.run(e, fresh) for e in wanted] if run else experiments.recorded(wanted)
     return found

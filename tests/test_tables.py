@@ -216,7 +216,8 @@ def test_only_what_is_recorded_is_measured_unless_asked(place, monkeypatch):
     run = []
     monkeypatch.setattr(experiments, "run", lambda e, fresh: run.append((e, fresh)) or result(e.seed, 1.0))
     assert tables.measure_on("grid16", ["tsn_resnet50"], "cpu") == {"tsn_resnet50": []} and not run
-    found = tables.measure_on("grid16", ["tsn_resnet50"], "cpu", missing=True, init="motionpairs")
+    found = tables.measure_on("grid16", ["tsn_resnet50"], "cpu", missing=True, init="motionpairs", epochs=3)
+    assert {e.recipe.epochs for e, _ in run} == {3}
     assert len(found["tsn_resnet50"]) == 3
     assert {(e.data, e.init, fresh) for e, fresh in run} == {("grid16", "motionpairs", False)}
 
