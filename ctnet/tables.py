@@ -168,7 +168,8 @@ def data_table(results: dict[str, list[Result]]) -> pd.DataFrame:
 def differences_on(results: dict[str, list[Result]], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Top-1 of one network minus another's, paired by seed, in points."""
     return pd.DataFrame(
-        {"network": a, "minus": b} | paired(results[a], results[b], headline(results[a])) for a, b in pairs
+        {"network": a, "minus": b} | paired(results[a], results[b], headline(results[a] or results[b]))
+        for a, b in pairs
     )
 
 
