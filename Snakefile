@@ -72,7 +72,7 @@ rule notebook:
         runtime=int(config.get("minutes", 1440)),
     shell:
         # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed
-        "exec {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {RUNS}"
+        "exec env CTNET_CORES={threads} {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {RUNS}"
 
 
 rule book:

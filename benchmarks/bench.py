@@ -216,8 +216,9 @@ def main(args: list[str] | None = None) -> int:
     options = parser().parse_args(args)
     if options.rounds < 1:
         raise ConfigError(f"bench: --rounds must be at least 1, not {options.rounds}")
-    if options.record and set(options.only) != set(SECTIONS):
-        raise ConfigError("bench: --record keeps a whole run in place of the last one; leave --only out")
+    for name in ("only", "nets", "treatments", "dtypes", "frames", "size") if options.record else ():
+        if getattr(options, name) != parser().get_default(name):
+            raise ConfigError(f"bench: --record keeps a whole run in place of the last one; leave --{name} out")
     if options.threads:
         torch.set_num_threads(options.threads)
     if "training" in options.only:
@@ -226,7 +227,7 @@ def main(args: list[str] | None = None) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     record = {"provenance": results.provenance()}
     print(f"{record['provenance']['device']}, torch {torch.__version__}, commit {record['provenance']['commit']}")
-    for name in options.only:
+    for name in [name for name in SECTIONS if name in options.only]:
         with torch.set_grad_enabled(name == "training"):
             record[name] = SECTIONS[name](options)
         out.write_text(json.dumps(record, indent=1))  # after each: a run that is cut keeps what it had

@@ -195,7 +195,7 @@ def alive(sessions: list[int]) -> list[psutil.Process]:
 def stage(place: Path) -> str:
     """How far a task had come."""
     for what, pattern in (
-        ("recorded", "results/*/*.json"),
+        ("recorded", "results/*/[!.]*.json"),
         ("trained", "runs/*/*/weights.safetensors"),
         ("after a checkpoint", "runs/*/*/last.ckpt"),
         ("the set is whole", "sets/motionpairs-*/dataset.json"),

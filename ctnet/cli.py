@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -171,7 +170,7 @@ def train(options):
     import torch
 
     from ctnet import processes
-    from ctnet.data.loading import readers
+    from ctnet.data.loading import cores, readers
     from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
 
     wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
@@ -180,7 +179,7 @@ def train(options):
         return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)
     workers = readers() if options.workers is None else options.workers
     if options.threads or not torch.cuda.is_available():
-        torch.set_num_threads(options.threads or max((os.cpu_count() or 1) // processes.here() - workers, 1))
+        torch.set_num_threads(options.threads or max(cores() - workers, 1))
     for e in wanted:
         result = run(e, options.fresh, workers)
         if processes.rank() == 0:

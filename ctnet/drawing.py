@@ -35,7 +35,7 @@ def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = ""):
     """
     suffix = check(path)
     try:
-        with whole(path) as part:
+        with whole(path, alone=False) as part:
             if suffix in PICTURES:
                 figure(clip, tube, title).savefig(part)
             else:

@@ -83,7 +83,9 @@ def experiments(
     if scale == "paper":  # a split of a set ("ucf101_2") is trained as the set
         s = replace(s, **SETS.get((data or s.data).removesuffix("_2").removesuffix("_3"), {}))
     data, init = data or s.data, init or s.init
-    recipe = replace(s.recipe, epochs=s.recipe.epochs if epochs is None else epochs)
+    recipe = s.recipe if epochs is None else replace(s.recipe, epochs=epochs)
+    if recipe.epochs <= recipe.warmup:
+        raise ConfigError(f"{recipe.epochs} epochs: must be more than the {recipe.warmup} of the recipe's warm-up")
     return [Experiment(model, data, recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
 
 
@@ -133,7 +135,7 @@ def run(
             tidy(folder_of(experiment))
         return of_this_data(found, experiment)
     locate(experiment.data, scale)  # DataError before anything is made
-    results.check(scale)
+    processes.agree(lambda: results.check(scale))
     if devices > 1 and not processes.started():
         options = {"fresh": fresh, "workers": workers, "progress": progress}
         processes.launch(["ctnet.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)

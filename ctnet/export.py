@@ -87,7 +87,7 @@ def written(
     expected = [network(c.to(device)).cpu() for c in clips]  # what is wrong with frames or size is said here
     any_number = ({0: torch.export.Dim("batch")},)
     try:
-        with whole(path) as part:
+        with whole(path, alone=False) as part:
             part.touch()
             write(torch.export.export(network.fuse().cpu(), (clips[1],), dynamic_shapes=any_number), str(part))
             run = read(str(part))

@@ -41,10 +41,14 @@ def writable(path: Path) -> None:
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: str | Path, alone: bool = True) -> Iterator[Path]:
     """A place beside `path`, of the same suffix, to write to: what is there is moved to `path` at the end, or removed
-    after an error."""
-    part = Path(path).with_name(f".part-{Path(path).name}")  # one name: what a killed run left is written over
+    after an error.
+
+    alone: nobody else writes this file now, as its writer holds a lock; then what a killed one left is written over.
+    """
+    own = "" if alone else f"{os.getpid()}-"
+    part = Path(path).with_name(f".part-{own}{Path(path).name}")
     try:
         yield part
         os.replace(part, path)

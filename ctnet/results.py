@@ -102,7 +102,7 @@ def keep(kind: str, record: dict) -> Path:
 
 def kept(kind: str) -> list[dict]:
     """The measurements of a kind, one for each device that has one."""
-    return [json.loads(path.read_text()) for path in sorted((paths.results_root() / kind).glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted((paths.results_root() / kind).glob("[!.]*.json"))]
 
 
 def dumps(record: dict) -> str:

@@ -368,6 +368,19 @@ def test_a_row_of_the_paper_finds_its_result_of_the_largest_scale(home):
     assert experiments.recorded_for(replace(row, models=())) is None
 
 
+def test_fewer_epochs_than_the_warm_up_are_refused():
+    for scale, epochs in (("smoke", 0), ("cpu", 1), ("paper", 8)):
+        with pytest.raises(ConfigError, match=f"{epochs} epochs: must be more than the"):
+            experiments.experiments("tsn_resnet50", scale, epochs=epochs)
+
+
+def test_cores_are_shared_out(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert readers() == 8
+    monkeypatch.setenv("CTNET_CORES", "4")
+    assert readers() == 3
+
+
 def test_a_set_of_ones_own_does_not_take_the_recipe_of_one_that_its_name_begins_with():
     def recipe(data):
         return experiments.experiments("ctnet_resnet50", "paper", data)[0].recipe

@@ -11,7 +11,7 @@ from ctnet.protocol import Protocol
 from ctnet.recipe import Recipe
 
 FOLDERS = [f for f in (paths.ROOT / "data" / "results").iterdir() if f.name not in results.MEASURED]
-FILES = sorted(path for folder in FOLDERS for path in folder.glob("*.json"))
+FILES = sorted(path for folder in FOLDERS for path in folder.glob("[!.]*.json"))
 
 
 def tuples(value):

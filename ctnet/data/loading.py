@@ -70,8 +70,13 @@ class Shares(BatchSampler):
 
 def readers() -> int:
     """How many processes read videos for each that trains, unless told: its share of the cores but one, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(max(cores // processes.here(), 1) - 1, 8)
+    return min(cores() - 1, 8)
+
+
+def cores() -> int:
+    """This process's share of the cores that are given to it: all, or CTNET_CORES where the Snakefile runs several."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(int(os.environ.get("CTNET_CORES") or given), given) // processes.here(), 1)
 
 
 def loader(

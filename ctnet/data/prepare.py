@@ -1,6 +1,7 @@
 """`data prepare` and `data verify`: a data set on disk, whole or not there."""
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
@@ -61,8 +62,11 @@ def prepare(
     from ctnet.data import sets
 
     known = (DRAWN, *sets.NAMES)
-    if name not in known and get_close_matches(name, known, cutoff=0.6 if source is None else 0.8):
+    near = [] if name in known else get_close_matches(name, known, n=1)
+    if near and source is None:
         raise unknown("data set", name, known)
+    if near and not lists:
+        print(f"ctnet: '{name}' is read as class folders of your own; it is not {near[0]}", file=sys.stderr)
     if source is None:
         raise DataError(f"{name}: say where its videos are: python -m ctnet data prepare {name} --source FOLDER")
     return sets.prepare(

@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
-from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,7 +37,8 @@ def make(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
-            for left in folder.parent.glob(f".{escape(folder.name)}-*.partial"):
+            ours = re.compile(rf"\.{re.escape(folder.name)}-\d+(-old)?\.partial")
+            for left in filter(lambda path: ours.fullmatch(path.name), list(folder.parent.iterdir())):
                 if left.name.endswith("-old.partial") and not folder.exists():  # killed while it was being replaced
                     left.rename(folder)
                 else:

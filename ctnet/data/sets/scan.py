@@ -54,7 +54,8 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int |
                 if code and code not in CRASHES:  # ended from outside, or for want of memory
                     how = f"status {code}" if code > 0 else f"signal {-code}"
                     where = "" if fatal is None else f" at {todo[fatal]}"
-                    raise DataError(f"counting frames stopped{where} ({how}); the same command goes on from there")
+                    mend = "the same command goes on; take out a video at which it stops again"
+                    raise DataError(f"counting frames stopped{where} ({how}); {mend}")
                 if code and fatal is not None:
                     heard[fatal] = f"{todo[fatal]}: reading it takes the program down (signal {-code})"
                     bar.update()
