@@ -2,10 +2,10 @@
 
 inference  CT-Net, TSN and TSM on ResNet-50: eager, fused, compiled; fp32 and bf16; against the plain Conv3d network
 throughput the same with four clips in a call
-kept       `inference` where freed memory is kept: without it each pass pays for fresh pages
 copies     the copies that the fused CT-Net makes, as torch.profiler sees them: none may come from a permutation
 loader     clips/s that one core reads, against bare decord; what cropping and collating add; and the network's clips/s
 training   clips/s of training at the cpu scale, against the same steps on a batch already in memory
+kept       `inference` where freed memory is kept: without it each pass pays for fresh pages
 """
 
 import argparse

@@ -119,7 +119,6 @@ def run(
 
     processes.join()
     key, scale, asked = experiment.key, experiment.scale, time.time()
-    workers = readers_here() if workers is None else workers
 
     def look() -> Result | None:
         path = results.path_of(key, scale)
@@ -140,6 +139,7 @@ def run(
         options = {"fresh": fresh, "workers": workers, "progress": progress}
         processes.launch(["ctnet.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
         return results.read(key, scale)
+    workers = readers_here() if workers is None else workers  # of a job of several: each of its processes says it
     with alone(experiment) as folder:
         if found := processes.agree(look):
             return found

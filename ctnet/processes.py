@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from ctnet.errors import ConfigError, CtnetError, TrainingError
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 T = TypeVar("T")
 ERROR = "ctnet: "  # how the command line marks an error
@@ -156,6 +159,18 @@ def follow(output: IO[bytes]) -> list[str]:
     return errors
 
 
+def first_failure(failed: "ChildFailedError") -> tuple[int, "ProcessFailure"]:
+    """(rank, failure) of the process that failed by itself: torchrun ends the others by SIGTERM.
+
+    Exit codes of signals are negative.
+    """
+
+    def others_last(item):
+        return item[1].exitcode == -signal.SIGTERM, item[1].exitcode, item[1].timestamp
+
+    return min(failed.failures.items(), key=others_last)
+
+
 def main(words: list[str]) -> int:
     """torchrun that says in one line how the first process failed, and ends with the process that started it."""
     from torch.distributed import run
@@ -169,9 +184,7 @@ def main(words: list[str]) -> int:
     try:
         run.main(words)
     except ChildFailedError as failed:
-        # the one that failed by itself: signals are negative, and SIGTERM is how torchrun ends the others
-        own = lambda item: (item[1].exitcode == -signal.SIGTERM, item[1].exitcode, item[1].timestamp)  # noqa: E731
-        number, failure = min(failed.failures.items(), key=own)
+        number, failure = first_failure(failed)
         how = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
         print(f"{ERROR}process {number} ended with {how}, and so the job; the same command goes on", file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ctnet import gpus
+from ctnet import gpus, paths
 from ctnet.errors import ConfigError, CtnetError, unknown
 from ctnet.results import commit, installed
 
@@ -177,9 +177,8 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".json.partial")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    temporary.replace(path)
+    with paths.whole(path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _one_line(error: BaseException) -> str:
@@ -221,9 +220,9 @@ def main(arguments: list[str] | None = None) -> int:
         params = json.loads(options.params)
         if not isinstance(params, dict):
             raise ConfigError(f"--params must be a JSON object, not {options.params}")
-        asked = {name for name in ("missing", "fresh") if getattr(options, name)}
-        if asked:  # the other notebooks have nothing to run
-            params |= dict.fromkeys(sorted(asked & set(parameter_names(Path(options.notebook)))), True)
+        for name in ("missing", "fresh"):
+            if getattr(options, name) and name in parameter_names(Path(options.notebook)):  # others have nothing to run
+                params[name] = True
         run(options.notebook, options.out, params, options.timeout)
     except json.JSONDecodeError as e:
         print(f"--params is not JSON ({e}): {options.params}", file=sys.stderr)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ctnet import claims, experiments, paper, paths
+from ctnet.experiments import Experiment
 from ctnet.results import Result
 
 TIERS = ("strict", "state change", "dynamics", "appearance")
@@ -30,10 +31,13 @@ def measure(table: str, scale: str, fresh: bool = False, missing: bool = False) 
     for row in paper.rows():
         if row.table == table and len(row.models) == 1:
             wanted = experiments.experiments(row.models[0], scale)
-            found[row.row] = (
-                [experiments.run(e, fresh) for e in wanted] if fresh or missing else experiments.recorded(wanted)
-            )
+            found[row.row] = obtain(wanted, fresh, missing)
     return found
+
+
+def obtain(wanted: Sequence[Experiment], fresh: bool, missing: bool) -> list[Result]:
+    """Their results, run if asked; else of those that are recorded."""
+    return [experiments.run(e, fresh) for e in wanted] if fresh or missing else experiments.recorded(wanted)
 
 
 def mean_sd(values: Sequence[float]) -> str:
@@ -149,8 +153,7 @@ def measure_on(
     found = {}
     for model in models:
         wanted = experiments.experiments(model, scale, data, init=init, epochs=epochs)
-        run = fresh or missing
-        found[model] = [experiments.run(e, fresh) for e in wanted] if run else experiments.recorded(wanted)
+        found[model] = obtain(wanted, fresh, missing)
     return found
 
 

@@ -148,8 +148,7 @@ def start(job, name: str, sets: Path, folder: Path) -> dict | str:
     try:
         return elastic_launch(config, within)(job, sets, folder)
     except ChildFailedError as failed:
-        own = lambda item: (item[1].exitcode == -signal.SIGTERM, item[1].exitcode, item[1].timestamp)  # noqa: E731
-        rank, failure = min(failed.failures.items(), key=own)
+        rank, failure = processes.first_failure(failed)
         return f"{rank}: {failure.message}"
 
 

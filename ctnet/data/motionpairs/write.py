@@ -16,6 +16,7 @@ from ctnet.data.motionpairs.draw import video_path
 from ctnet.data.motionpairs.stage import Difficulty
 from ctnet.data.programs import report
 from ctnet.data.video import write_video
+from ctnet.paths import whole
 
 
 def groups(count: int) -> list[tuple[int, ...]]:
@@ -23,13 +24,6 @@ def groups(count: int) -> list[tuple[int, ...]]:
     starts = (n * len(CLASSES) for n in range(count))
     labels = [*((k, k + 1) for k in range(0, PAIRED, 2)), *((k,) for k in range(PAIRED, len(CLASSES)))]
     return [tuple(start + label for label in group) for start in starts for group in labels]
-
-
-def save(path: Path, frames) -> None:
-    """Writes beside the place and renames."""
-    writing = path.with_name(f".{path.name}")
-    write_video(writing, frames)
-    os.replace(writing, path)
 
 
 def main(folder: Path, scale: dict, k: int, n: int) -> None:
@@ -40,7 +34,8 @@ def main(folder: Path, scale: dict, k: int, n: int) -> None:
             if not all(file.exists() for file in files):
                 drawn = pair(split, scale["seed"], group[0], scale["size"], scale["frames"], hard)
                 for file, frames in zip(files, (drawn, drawn[::-1]), strict=False):
-                    save(file, frames)
+                    with whole(file) as part:
+                        write_video(part, frames)
             report(f"+{len(group)}")
 
 

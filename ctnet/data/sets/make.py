@@ -38,7 +38,7 @@ def make(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             ours = re.compile(rf"\.{re.escape(folder.name)}-\d+(-old)?\.partial")
-            for left in filter(lambda path: ours.fullmatch(path.name), list(folder.parent.iterdir())):
+            for left in [path for path in folder.parent.iterdir() if ours.fullmatch(path.name)]:
                 if left.name.endswith("-old.partial") and not folder.exists():  # killed while it was being replaced
                     left.rename(folder)
                 else:
