@@ -16,12 +16,13 @@ import platform
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch import nn
 
-from benchmarks.timing import interleave, summary, table
-from ctnet import paths, results
+from benchmarks.timing import interleave, summary, table, threads
+from ctnet import cost, paths, results
 from ctnet.errors import ConfigError
 from ctnet.models import create_model
 from tests.models.plain import load_plain
@@ -47,27 +48,40 @@ def autocast(dtype: torch.dtype):
     return torch.autocast(device().type, dtype, enabled=dtype != torch.float32)
 
 
+def dense() -> tuple[nn.Module, torch.Tensor]:
+    """Four 3x3 convolutions of 256 channels and what they take: the work that a device does best."""
+    layers = nn.Sequential(*(nn.Conv2d(256, 256, 3, padding=1) for _ in range(4))).eval().requires_grad_(False)
+    images = torch.randn(8 if device().type == "cpu" else 256, 256, 28, 28, device=device())
+    layers = layers.to(device(), memory_format=torch.channels_last)
+    return layers, images.contiguous(memory_format=torch.channels_last)
+
+
 def inference(options, clips_in_call: int = 1) -> dict:
-    """Each network, treatment and precision in turns; `plain` is the reference in fp32, `plain bf16` under autocast."""
+    """Each network, treatment and precision in turns; `plain` is the reference in fp32, `plain bf16` under autocast.
+
+    `gmacs_per_s` of each row are its network's multiply-adds over its median time; `dense` is what a dense convolution
+    reaches, compiled, in the same rounds: a bound of the others.
+    """
     clips = torch.randn(clips_in_call, 3, options.frames, options.size, options.size, device=device())
-    calls = {}
+    calls, gmacs = {}, {}
     torch.compiler.reset()  # what the section before compiled; within one, that would unfreeze the earlier networks
 
-    def add(name: str, net: nn.Module, dtype: torch.dtype):
+    def add(name: str, net: nn.Module, dtype: torch.dtype, work: float, takes: torch.Tensor = clips):
         def call():
             with autocast(dtype):
-                return net(clips)
+                return net(takes)
 
-        calls[name] = call
+        calls[name], gmacs[name] = call, work
 
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
     chosen = {name: dtypes[name] for name in options.dtypes}
     for name in options.nets:
         torch.manual_seed(0)
         net = create_model(name, num_frames=options.frames).eval().requires_grad_(False).to(device())
+        work = cost(net, options.frames, options.size).gmacs * clips_in_call
         if name == "ctnet_resnet50":
             for label, dtype in chosen.items():
-                add(" ".join(("plain", label)), load_plain(net).requires_grad_(False).to(device()), dtype)
+                add(" ".join(("plain", label)), load_plain(net).requires_grad_(False).to(device()), dtype, work)
         fused = net.fuse()
         for label, dtype in chosen.items():
             short = name.removesuffix("_resnet50")
@@ -76,14 +90,23 @@ def inference(options, clips_in_call: int = 1) -> dict:
                 if built is None:
                     print(f"compiling {short} {label} ..", flush=True)
                     built = compiled(fused, clips, dtype)
-                add(f"{short} {treatment} {label}", built, dtype)
+                add(f"{short} {treatment} {label}", built, dtype, work)
     base = next(iter(calls))
+    for label, dtype in chosen.items():
+        layers, images = dense()
+        work = images.numel() * sum(layer.weight[0].numel() for layer in layers) / 1e9
+        add(label, compiled(layers, images, dtype), dtype, work, images)
     with torch._dynamo.config.patch(error_on_recompile=True):  # what is compiled anew is not the frozen network
         seconds = interleave(calls, options.rounds)
+    bound = {label: gmacs[label] / median(seconds.pop(label)) for label in chosen}
     rows = summary(seconds, base, clips=clips_in_call)
+    for name, row in rows.items():
+        row["gmacs_per_s"] = gmacs[name] / row["seconds"]
     title = f"inference, {clips_in_call} x {options.frames} frames of {options.size} x {options.size}, {device()}"
     print(table(title, rows, base))
-    return {"rows": rows, "base": base, "seconds": seconds, "frames": options.frames, "size": options.size}
+    print("  GMAC/s of a dense convolution:", ", ".join(f"{rate:.0f} in {label}" for label, rate in bound.items()))
+    measured = {"rows": rows, "base": base, "seconds": seconds, "dense": bound}
+    return measured | {"frames": options.frames, "size": options.size}
 
 
 def kept(options) -> dict:
@@ -152,8 +175,6 @@ def training(options) -> dict:
     scale = SCALES["cpu"]
     p, r = scale.protocol, scale.recipe
     home = training_set()
-    if not options.threads and device().type == "cpu":  # as `ctnet train` shares the cores out
-        torch.set_num_threads(max((os.cpu_count() or 1) - options.workers, 1))
     clips = VideoDataset(home, "train", p.frames, p.size, True, sampling=p.sampling, scales=r.scales, flip=r.flip)
     net = create_model("ctnet_resnet50", len(clips.info.classes), p.frames, **dict(scale.overrides)).train()
     optimizer = torch.optim.SGD(net.parameters(), r.lr, r.momentum)
@@ -170,7 +191,9 @@ def training(options) -> dict:
         return lambda: [step(source()) for _ in range(steps)]
 
     calls = {"model alone": run(lambda: held), "with the loader": run(lambda: next(batches))}
-    seconds = interleave(calls, options.rounds)
+    shared = max((os.cpu_count() or 1) - options.workers, 1)  # as `ctnet train` shares the cores out
+    with threads(options.threads or (shared if device().type == "cpu" else torch.get_num_threads())):
+        seconds = interleave(calls, options.rounds)
     rows = summary(seconds, "model alone", clips=r.batch_size * steps)
     print(table(f"training of ctnet_resnet50 at the cpu scale, {p}", rows, "model alone"))
     return {"rows": rows, "seconds": seconds}

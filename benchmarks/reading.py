@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from benchmarks.timing import interleave, summary, table
+from benchmarks.timing import interleave, summary, table, threads
 from ctnet.data import packets
 from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import loader
@@ -77,15 +77,11 @@ def rivals(home: Path, frames: int, size: int, clips: int) -> dict[str, Callable
 
 def loading(options, network: torch.nn.Module, device: torch.device, clips: int = 4) -> dict:
     """clips/s of one core from H.264 files of 320 x 240, and of `network` (inference) on the same batch."""
-    threads = torch.get_num_threads()
     with TemporaryDirectory() as home:
         calls = rivals(Path(home), options.frames, options.size, clips)
         base, batch = next(iter(calls)), calls["loader"]().to(device)
-        torch.set_num_threads(1)
-        try:
+        with threads(1):
             seconds = interleave(calls, options.rounds)
-        finally:
-            torch.set_num_threads(threads)
     rows = summary(seconds, base, clips=clips)
     print(table(f"reading {options.frames} of {LENGTH} frames, {WIDTH} x {HEIGHT}, one core", rows, base))
     share = median(b / a for a, b in zip(seconds["read_frames"], seconds["loader"], strict=True)) - 1

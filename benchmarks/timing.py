@@ -1,7 +1,8 @@
 """Times of rival calls, taken in turns (A B C, A B C, ..), so that a machine that slows down slows them all."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median, quantiles
 
 import torch
@@ -35,6 +36,17 @@ def on_gpu(call: Callable[[], object], repeat: int = 5) -> float:
     return start.elapsed_time(end) / 1e3 / repeat
 
 
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """torch with so many threads, then as many as before: no section changes what the next one measures."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def summary(seconds: dict[str, list[float]], base: str, clips: int = 1) -> dict[str, dict[str, float]]:
     """For each call: median seconds and clips/s, `times` = how many times as fast as `base` by the medians, and the
     quartiles of that ratio over the rounds."""
@@ -54,8 +66,10 @@ def summary(seconds: dict[str, list[float]], base: str, clips: int = 1) -> dict[
 
 def table(title: str, rows: dict[str, dict[str, float]], base: str) -> str:
     wide = max(map(len, rows))
-    lines = [title, f"  {'':{wide}}  ms/call  clips/s  times {base} (quartiles)"]
+    priced = all("gmacs_per_s" in r for r in rows.values())
+    lines = [title, f"  {'':{wide}}  ms/call  clips/s  {'GMAC/s  ' * priced}times {base} (quartiles)"]
     for name, r in rows.items():
+        work = f"{r['gmacs_per_s']:6.0f}  " if priced else ""
         spread = f"{r['times']:.2f} ({r['times_low']:.2f}-{r['times_high']:.2f})"
-        lines.append(f"  {name:{wide}}  {r['seconds'] * 1e3:7.1f}  {r['clips_per_s']:7.1f}  {spread}")
+        lines.append(f"  {name:{wide}}  {r['seconds'] * 1e3:7.1f}  {r['clips_per_s']:7.1f}  {work}{spread}")
     return "\n".join(lines)

@@ -250,6 +250,30 @@ def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
+CALLS = {"inference": "one clip", "throughput": "four clips", "kept": "one clip, memory kept"}
+PRICE = ["on", "call", "precision", "operations", "time", "quartiles", "CT-Net's rate", "TSN's rate", "plain's rate"]
+
+
+def prices(measured: Sequence[dict]) -> pd.DataFrame:
+    """What CT-Net's fewer operations are worth: its operations and its time over TSN's, both compiled; the median of
+    the rounds' ratios. Rates are multiply-adds a second, as shares of those of a dense 3x3 convolution: `plain` can
+    be made faster by no more than 1 / its share."""
+    lines = []
+    for letter, record in lettered(measured):
+        for section, call in CALLS.items():
+            part = record.get(section, {})
+            for precision, dense in part.get("dense", {}).items():
+                names = [f"{who} {precision}" for who in ("ctnet compiled", "tsn compiled", "plain")]
+                ct, tsn, _ = rows = [part["rows"][name] for name in names]
+                operations = ct["gmacs_per_s"] * ct["seconds"] / (tsn["gmacs_per_s"] * tsn["seconds"])
+                times = [a / b for a, b in zip(*(part["seconds"][name] for name in names[:2]), strict=True)]
+                low, middle, high = np.percentile(times, (25, 50, 75))
+                shares = [f"{r['gmacs_per_s'] / dense:.0%}" for r in rows]
+                price = [f"{operations:.2f}", f"{middle:.2f}", f"{low:.2f} to {high:.2f}"]
+                lines.append((letter, call, precision, *price, *shares))
+    return pd.DataFrame(lines, columns=PRICE)
+
+
 def csv_folder() -> Path:
     """Where notebooks leave the CSV of each table, for the book to offer (CTNET_TABLES)."""
     return Path(os.environ.get("CTNET_TABLES") or paths.ROOT / "book" / "runs" / "csv")

@@ -10,7 +10,7 @@ from torch._dynamo.utils import counters
 
 import ctnet
 from benchmarks import bench, reading
-from benchmarks.timing import interleave, summary
+from benchmarks.timing import interleave, summary, threads
 from ctnet import paths
 from ctnet.errors import ConfigError
 from tests.models.plain import load_plain
@@ -28,6 +28,14 @@ def test_ratios_are_of_medians_and_their_spread_is_over_rounds():
     assert rows["fast"]["times"] == 2 and rows["fast"]["clips_per_s"] == 1.5
     assert rows["fast"]["times_low"] == 2 and rows["fast"]["times_high"] > 2
     assert rows["plain"]["times"] == rows["plain"]["times_low"] == 1
+
+
+def test_a_section_leaves_the_threads_to_the_next_as_they_were():
+    before = torch.get_num_threads()
+    with pytest.raises(ValueError), threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise ValueError
+    assert torch.get_num_threads() == before
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,11 @@ def test_a_run_prints_a_table_and_writes_the_record(tmp_path, capsys, monkeypatc
     assert bench.main([*args, "--frames", "1", "--out", str(out)]) == 0
     record = json.loads(out.read_text())
     assert list(record["inference"]["rows"]) == ["tsn eager fp32", "tsn fused fp32"]
-    assert record["provenance"]["versions"]["torch"] and "tsn fused fp32" in capsys.readouterr().out
+    row = record["inference"]["rows"]["tsn eager fp32"]
+    assert row["gmacs_per_s"] * row["seconds"] == pytest.approx(ctnet.cost("tsn_resnet50", 1, 32).gmacs, rel=0.03)
+    assert list(record["inference"]["dense"]) == ["fp32"]
+    said = capsys.readouterr().out
+    assert "dense convolution" in said and "tsn fused fp32" in said and record["provenance"]["versions"]["torch"]
 
 
 def test_every_compiled_network_stays_the_one_that_was_frozen(tmp_path, monkeypatch):
@@ -65,7 +77,7 @@ def test_every_compiled_network_stays_the_one_that_was_frozen(tmp_path, monkeypa
     compiled = counters["stats"]["unique_graphs"]
     args = "--only inference --nets tsn_resnet50 tsm_resnet50 --treatments compiled --dtypes fp32 --rounds 2 --size 32"
     assert bench.main([*args.split(), "--frames", "2", "--out", str(tmp_path / "bench.json")]) == 0
-    assert counters["stats"]["unique_graphs"] == compiled + 2  # once each
+    assert counters["stats"]["unique_graphs"] == compiled + 3  # once each, and the dense convolution
 
 
 FAULTS = """
