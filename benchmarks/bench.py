@@ -15,6 +15,7 @@ import os
 import platform
 from collections import Counter
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from statistics import median
 
@@ -178,9 +179,10 @@ def training(options) -> dict:
     clips = VideoDataset(home, "train", p.frames, p.size, True, sampling=p.sampling, scales=r.scales, flip=r.flip)
     net = create_model("ctnet_resnet50", len(clips.info.classes), p.frames, **dict(scale.overrides)).train()
     optimizer = torch.optim.SGD(net.parameters(), r.lr, r.momentum)
-    batches = iter(loader(clips, r.batch_size, workers=options.workers, drop_last=True))
+    epochs = repeat(loader(clips, r.batch_size, workers=options.workers, drop_last=True))
+    batches = chain.from_iterable(epochs)
     held = next(batches)
-    steps = max(1, min(4, (len(clips) // r.batch_size - 1) // (options.rounds + 1)))
+    steps = 4
 
     def step(batch):
         cross_entropy(net(normalize(batch.clips)), batch.labels).backward()

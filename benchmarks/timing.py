@@ -8,14 +8,17 @@ from statistics import median, quantiles
 import torch
 
 
-def interleave(calls: dict[str, Callable[[], object]], rounds: int, warmup: int = 1) -> dict[str, list[float]]:
-    """Seconds of each call in each round; on a GPU between CUDA events, after `warmup` untimed rounds."""
+def interleave(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call in each round; on a GPU between CUDA events.
+
+    Right before each timed call comes an untimed one of the same rival, as in use: else what rivals share, such as
+    oneDNN's cache of kernels, has forgotten most of the one with the most layers.
+    """
     seconds = {name: [] for name in calls}
-    for i in range(warmup + rounds):
+    for _ in range(rounds):
         for name, call in calls.items():
-            taken = on_gpu(call) if torch.cuda.is_available() else on_cpu(call)
-            if i >= warmup:
-                seconds[name].append(taken)
+            call()
+            seconds[name].append(on_gpu(call) if torch.cuda.is_available() else on_cpu(call))
     return seconds
 
 

@@ -16,10 +16,10 @@ from ctnet.errors import ConfigError
 from tests.models.plain import load_plain
 
 
-def test_rivals_take_turns_after_the_warm_up():
+def test_rivals_take_turns_each_after_an_untimed_call():
     order = []
-    seconds = interleave({name: lambda name=name: order.append(name) for name in "ab"}, rounds=3, warmup=1)
-    assert order == ["a", "b"] * 4
+    seconds = interleave({name: lambda name=name: order.append(name) for name in "ab"}, rounds=3)
+    assert order == ["a", "a", "b", "b"] * 3
     assert {name: len(taken) for name, taken in seconds.items()} == {"a": 3, "b": 3}
 
 
