@@ -1,6 +1,8 @@
-"""SIGKILL at random moments of drawing a data set and of training, each resumed by the same command.
+"""SIGKILL at random moments of drawing a data set, of preparing one of videos, of training; each resumed by the same
+command.
 
-`python -m benchmarks.kills prepare|train` is what is killed: the command line's `data prepare`, and an experiment. Half
+`python -m benchmarks.kills draw|prepare|train` is what is killed: the command line's `data prepare` of MotionPairs and
+of folders of videos, and an experiment. Half
 of the kills come at a moment drawn over the time that an unbroken run takes, the import of its libraries included; the
 other half before a drawn one of its file operations, since what leaves a file half done is over too soon for a clock to
 find it. A kill takes the process alone or its whole group.
@@ -40,12 +42,17 @@ EXPERIMENT = Experiment(
 )
 PATIENCE = 60  # seconds beyond ten times the usual after which a run counts as hung, and a process as an orphan
 OPERATION = "CTNET_SOAK_OPERATION"  # the file operation before which a run kills itself
+VIDEOS = "CTNET_SOAK_VIDEOS"  # the folder of them
 ENOUGH = 5  # failures of a task after which it is not tried further
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 
 
-def prepare() -> int:
+def draw() -> int:
     return cli.main(f"data prepare motionpairs --scale {SCALE} --workers 2".split())
+
+
+def prepare() -> int:
+    return cli.main(["data", "prepare", "videos", "--source", os.environ[VIDEOS], "--workers", "2"])
 
 
 def train() -> int:
@@ -53,7 +60,7 @@ def train() -> int:
     return 0
 
 
-TASKS = {"prepare": prepare, "train": train}
+TASKS = {"draw": draw, "prepare": prepare, "train": train}
 
 
 def main(task: str) -> int:
@@ -77,14 +84,14 @@ def main(task: str) -> int:
 
 
 def kills(count: int, minutes: float, seed: int) -> dict:
-    """Half of the kills for each task, both at once; fewer where the time is over."""
+    """The same number of kills for each task, all at once; fewer where the time is over."""
     until = time.monotonic() + 60 * minutes
     with TemporaryDirectory() as folder, ThreadPoolExecutor(len(TASKS)) as pool:
         with patch.dict(preparing.SCALES, SIZE):
             preparing.prepare("motionpairs", SCALE, Path(folder, "data"), workers=2)
         chains = [Chain(Path(folder), task, random.Random(f"{seed} {task}")) for task in TASKS]
         try:
-            found = list(pool.map(lambda chain: chain.run(count // len(TASKS), until), chains))
+            found = list(pool.map(lambda chain: chain.run(-(-count // len(TASKS)), until), chains))
         except BaseException:  # Ctrl-C
             for chain in chains:
                 chain.stop()
@@ -98,7 +105,8 @@ class Chain:
 
     def __init__(self, folder: Path, task: str, draw: random.Random):
         self.place, self.log, self.task, self.draw = folder / task, folder / f"{task}.log", task, draw
-        self.data = folder / "data" if task == "train" else self.place / "sets"
+        self.drawn = folder / "data"
+        self.data = self.drawn if task == "train" else self.place / "sets"
         self.sessions: list[int] = []
         self.failures: list[str] = []
         self.stopped = False
@@ -147,6 +155,7 @@ class Chain:
         """Runs the command; whether it was killed. What else ends it is a failure."""
         own = {"CTNET_DATA": self.data, "CTNET_RUNS": self.place / "runs", "CTNET_RESULTS": self.place / "results"}
         own |= {"PYTHONPATH": paths.ROOT, "OMP_NUM_THREADS": 1, "TQDM_DISABLE": 1, OPERATION: operation}
+        own[VIDEOS] = self.drawn / f"motionpairs-{SCALE}" / "videos"
         with self.log.open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.kills", self.task],
@@ -198,8 +207,9 @@ def stage(place: Path) -> str:
         ("recorded", "results/*/[!.]*.json"),
         ("trained", "runs/*/*/weights.safetensors"),
         ("after a checkpoint", "runs/*/*/last.ckpt"),
-        ("the set is whole", "sets/motionpairs-*/dataset.json"),
+        ("the set is whole", "sets/[!.]*/dataset.json"),
         ("some videos drawn", "sets/.*/videos/*/*/*.avi"),
+        ("some videos counted", "sets/.videos.scan"),
     ):
         if any(place.glob(pattern)):
             return what

@@ -1,7 +1,7 @@
 """`make soak`: what holds over thousands of reads, hundreds of kills and as many broken files as the time allows.
 
 reads   2000 random reads of video: memory, open handles and threads must not grow (benchmarks/reads.py)
-kills   200 SIGKILLs of drawing and of training, each resumed: nothing lost, nothing double (benchmarks/kills.py)
+kills   200 SIGKILLs of drawing, preparing and training, each resumed: nothing lost or double (benchmarks/kills.py)
 fuzz    damaged videos, lists and manifests: a clean error or a right result (benchmarks/fuzz.py)
 """
 

@@ -157,7 +157,7 @@ def evidence() -> Evidence:
     return Evidence(differences, scales, interaction.measured())
 
 
-def write_pages(book: Path, with_claims: bool = True) -> None:
+def write_pages(book: Path) -> None:
     """Write the generated parts into `book`/runs."""
     runs = book / "runs"
     runs.mkdir(exist_ok=True)
@@ -168,13 +168,16 @@ def write_pages(book: Path, with_claims: bool = True) -> None:
         else:
             stub.write_text(missing_page(name, record))
     (runs / "status.md").write_text(status(book))
-    (runs / "claims.md").write_text(claims(evidence()) if with_claims else "Verdicts are left out of this build.\n")
+    (runs / "claims.md").write_text(claims(evidence()))
 
 
 def build(book: Path, quiet: bool = True) -> int:
-    """Build the pages with warnings as errors; 0, or jupyter-book's exit code after its output was printed."""
+    """Build all pages with warnings as errors; 0, or jupyter-book's exit code after its output was printed.
+
+    A page that did not change is built too: its sidebar shows the titles of those that did.
+    """
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", str(book), "-W", "-n", "--keep-going", "-q"]
+    command = [*jupyter_book, "build", str(book), "--all", "-W", "-n", "--keep-going", "-q"]
     result = subprocess.run(command, capture_output=quiet, text=True, check=False)
     if result.returncode and quiet:
         print(result.stdout[-6000:], result.stderr[-6000:], sep="\n", file=sys.stderr)
@@ -186,9 +189,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ctnet.book", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["pages", "build"], nargs="?", default="build")
     parser.add_argument("--book", type=Path, default=ROOT / "book", help="folder of the book's sources")
-    parser.add_argument("--no-claims", action="store_true", help="leave the verdicts out")
     options = parser.parse_args(arguments)
-    write_pages(options.book, not options.no_claims)
+    write_pages(options.book)
     if options.what == "pages":
         return 0
     failed = build(options.book)

@@ -8,6 +8,8 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from ctnet.paths import whole
+
 
 class Rates(L.Callback):
     """clips/s of the loader, of the model, and of both together.
@@ -88,7 +90,7 @@ class History(L.Callback):
         self.epochs.append({k: round(values[k], 5) for k in HISTORY if k in values})
         if trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(self.folder / "metrics.csv", "w", newline="") as file:
+            with whole(self.folder / "metrics.csv") as part, open(part, "w", newline="") as file:
                 rows = csv.DictWriter(file, ("epoch", *HISTORY))
                 rows.writeheader()
                 rows.writerows({"epoch": i, **values} for i, values in enumerate(self.epochs))

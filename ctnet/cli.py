@@ -1,4 +1,4 @@
-"""`python -m ctnet`: list | cost | rows | data | train | evaluate | predict | run | bench."""
+"""`python -m ctnet`: list | cost | rows | data | train | evaluate | ensemble | predict | export | run | bench."""
 
 import argparse
 import json
@@ -42,6 +42,14 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(call=call)
         return made
 
+    def shared(c: argparse.ArgumentParser, what: str):
+        add = c.add_argument
+        add("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
+        add("--threads", type=whole, help="threads of PyTorch")
+        add("--devices", type=whole, default=1, help=f"GPUs of this machine that share {what}")
+        add("--nodes", type=whole, default=1, help="machines; the same command is given on each of them")
+        add("--rendezvous", metavar="HOST:PORT", help="where several machines meet: one of them, a free port")
+
     command(list_models, "list", "the name of every network")
 
     c = command(cost, "cost", "GFLOPs, multiply-adds, parameters and activations of a network")
@@ -71,11 +79,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--init", help="scratch, imagenet, or a data set to take weights from (default: the scale's)")
     c.add_argument("--seeds", type=whole, nargs="+")
     c.add_argument("--epochs", type=whole, help="instead of the recipe's; the result is another experiment's")
-    c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
-    c.add_argument("--threads", type=whole, help="threads of PyTorch")
-    c.add_argument("--devices", type=whole, default=1, help="GPUs of this machine that share each step's clips")
-    c.add_argument("--nodes", type=whole, default=1, help="machines; the same command is given on each of them")
-    c.add_argument("--rendezvous", metavar="HOST:PORT", help="where several machines meet: one of them, a free port")
+    shared(c, "each step's clips")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
@@ -87,7 +91,10 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--clips", type=int)
     c.add_argument("--crops", type=int)
     c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
-    c.add_argument("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
+    shared(c, "the clips")
+
+    c = command(ensemble, "ensemble", "accuracies of several networks together: the average of their scores")
+    c.add_argument("scores", type=Path, nargs="+", help="files of `evaluate --scores`, of the same split")
 
     c = command(predict, "predict", "the likeliest classes of a video")
     c.add_argument("video", type=Path)
@@ -166,20 +173,40 @@ def data(options):
     return 1 if broken else 0
 
 
-def train(options):
+def several(options) -> bool:
+    """Whether a job of several processes is asked for that is not under way yet."""
+    from ctnet import processes
+
+    return (options.devices, options.nodes) != (1, 1) and not processes.started()
+
+
+def launch(options):
+    """The command again, in each of the job's processes."""
+    from ctnet import processes
+
+    return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)
+
+
+def share_cores(options) -> int:
+    """How many processes read videos; without a GPU PyTorch computes on the other cores."""
     import torch
 
-    from ctnet import processes
     from ctnet.data.loading import cores, readers
-    from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
 
-    wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
-    several = (options.devices, options.nodes) != (1, 1) and not processes.started()
-    if several and (options.fresh or len(recorded(wanted)) < len(wanted)):
-        return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)
     workers = readers() if options.workers is None else options.workers
     if options.threads or not torch.cuda.is_available():
         torch.set_num_threads(options.threads or max(cores() - workers, 1))
+    return workers
+
+
+def train(options):
+    from ctnet import processes
+    from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
+
+    wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
+    if several(options) and (options.fresh or len(recorded(wanted)) < len(wanted)):
+        return launch(options)
+    workers = share_cores(options)
     for e in wanted:
         result = run(e, options.fresh, workers)
         if processes.rank() == 0:
@@ -192,15 +219,17 @@ def train(options):
 def evaluate(options):
     from dataclasses import replace
 
-    from ctnet import paths
+    from ctnet import paths, processes
     from ctnet.data.datasets import DataInfo
-    from ctnet.data.loading import readers
     from ctnet.data.prepare import locate
     from ctnet.evaluation import metrics, score, test_split
     from ctnet.protocol import Protocol, named
 
     if options.scores:
         paths.writable(options.scores)
+    if several(options):
+        return launch(options)
+    processes.join()
     folder = options.data if options.data.is_dir() else locate(str(options.data), options.scale)
     network = network_of(options.weights)
     trained = getattr(network, "protocol", None) or Protocol()
@@ -212,11 +241,19 @@ def evaluate(options):
         raise ConfigError(
             f"{options.weights}: a network of {network.config.num_classes} classes, {folder} has {len(info.classes)}"
         )
-    workers = readers() if options.workers is None else options.workers
-    scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
-    if options.scores:
-        scores.save(options.scores)
-    print(json.dumps({"protocol": str(protocol), **metrics(scores, info)}))
+    scores = score(network, test_split(folder, protocol, options.split), protocol, workers=share_cores(options))
+    if processes.rank() == 0:
+        if options.scores:
+            scores.save(options.scores)
+        print(json.dumps({"protocol": str(protocol), **metrics(scores, info)}))
+    processes.leave()
+
+
+def ensemble(options):
+    from ctnet.evaluation import Scores, ensemble, metrics
+
+    together = ensemble([Scores.load(path) for path in options.scores])
+    print(json.dumps({"protocol": together.protocol, **metrics(together)}))
 
 
 def network_of(path: Path):

@@ -117,8 +117,8 @@ def shuffle(views: Tensor, index: int) -> Tensor:
             return views[:, :, order]
 
 
-def metrics(scores: Scores, info: DataInfo) -> dict:
-    """Accuracies in per cent: top1, top5; with tiers also `tiers` (top1 of each) and `pairs`.
+def metrics(scores: Scores, info: DataInfo | None = None) -> dict:
+    """Accuracies in per cent: top1, top5; of a set with tiers also `tiers` (top1 of each) and `pairs`.
 
     `pairs` is the accuracy where only a class and its time-reversed partner are compared, for each tier that has
     partners; a tie counts half. A network that cannot see order has 50 there.
@@ -133,7 +133,7 @@ def metrics(scores: Scores, info: DataInfo) -> dict:
         return round(100 * right.item(), 3)
 
     result = {"clips": len(labels), "top1": top(1), "top5": top(5)}
-    if info.tiers is None:
+    if info is None or info.tiers is None:
         return result
     tier = np.array(info.tiers)[scores.labels]
     result["tiers"] = {t: top(1, torch.from_numpy(tier == t)) for t in dict.fromkeys(info.tiers)}

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ctnet import paths
+from ctnet import paths, results
 from ctnet.data.prepare import locate
 from ctnet.experiments import SCALES
 from ctnet.protocol import Protocol
@@ -64,7 +64,9 @@ def table(data: str, scale: str) -> pd.DataFrame:
         features = see(train)
         right = ridge(features, labels, see(test), choose(features, labels)) == truth
         lines.append({"a linear classifier on": name, "top-1": round(100 * right.double().mean().item(), 1)})
-    return pd.DataFrame(lines).assign(protocol=str(protocol), clips=len(truth))
+    made = results.provenance()
+    facts = {"protocol": str(protocol), "clips": len(truth), "commit": made["commit"], "run (UTC)": made["started"]}
+    return pd.DataFrame(lines).assign(**facts)
 
 
 def path_of(data: str, scale: str) -> Path:
@@ -83,8 +85,8 @@ def main():
     parser.add_argument("--scale", default="cpu", choices=SCALES)
     options = parser.parse_args()
     frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False)
+    with paths.whole(path) as part:
+        frame.to_csv(part, index=False)
     print(frame.to_string(index=False))
 
 

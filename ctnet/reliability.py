@@ -8,21 +8,24 @@ from ctnet.tables import lettered
 
 NONE = "not yet measured"
 SECTIONS = ("reads", "kills", "fuzz")
-TRIED = ("random reads of video", "kills of drawing a data set", "kills of training", "damaged files read")
+KILLED = {"draw": "drawing a data set", "prepare": "preparing a set of videos", "train": "training"}
 
 
 def tried(measured: Sequence[dict]) -> pd.DataFrame:
     """What was tried how often, and how many failures showed."""
     lines = []
     for letter, record in lettered(measured) if measured else [("–", {})]:
-        reads, kills, fuzz = (record.get(name) for name in SECTIONS)
-        found = [reads and reads["reads"], kills and kills["prepare"]["kills"], kills and kills["train"]["kills"]]
-        found.append(fuzz and fuzz["cases"])
-        sections = (reads, kills and kills["prepare"], kills and kills["train"], fuzz)
-        for what, count, section in zip(TRIED, found, sections, strict=True):
-            failures = len(section["failures"]) if count else NONE
+        reads, kills, fuzz = (record.get(name, {}) for name in SECTIONS)
+        parts = [("random reads of video", reads.get("reads"), reads)]
+        parts += [(f"kills of {what}", part.get("kills"), part) for what, part in tasks(kills)]
+        for what, count, part in [*parts, ("damaged files read", fuzz.get("cases"), fuzz)]:
+            failures = len(part["failures"]) if count else NONE
             lines.append({"what": what, "on": letter, "times": count or NONE, "failures": failures})
     return pd.DataFrame(lines)
+
+
+def tasks(kills: dict) -> list[tuple[str, dict]]:
+    return [(what, kills.get(task, {})) for task, what in KILLED.items()]
 
 
 def memory(measured: Sequence[dict]) -> pd.DataFrame:
@@ -41,12 +44,11 @@ def memory(measured: Sequence[dict]) -> pd.DataFrame:
 
 def landed(measured: Sequence[dict]) -> pd.DataFrame:
     """How far the work had come at each kill."""
-    names = {"prepare": "drawing", "train": "training"}
     lines = [
-        {"work": names[task], "on": letter, "had come to": stage, "kills": count}
+        {"work": what, "on": letter, "had come to": stage, "kills": count}
         for letter, record in having(measured, "kills")
-        for task in names
-        for stage, count in record["kills"][task]["landed"].items()
+        for what, part in tasks(record["kills"])
+        for stage, count in part.get("landed", {}).items()
     ]
     return pd.DataFrame(lines, columns=["work", "on", "had come to", "kills"])
 

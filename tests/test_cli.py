@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import ctnet
 from ctnet import paper, paths
 from ctnet.cli import main
 from ctnet.data import prepare as preparing
+from ctnet.evaluation import Scores
 
 pytest_plugins = "tests.sets"
 
@@ -154,8 +156,6 @@ def test_several_devices_are_one_job_that_is_given_the_same_words(capsys, home, 
 
 
 def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, little, weights, tmp_path):
-    from ctnet.evaluation import Scores
-
     file = tmp_path / "scores.npz"
     told = json.loads(output(capsys, "evaluate", weights, "--data", smoke, "--scores", file))
     record = json.loads(next(home.glob("results/smoke/*.json")).read_text())
@@ -167,6 +167,29 @@ def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, littl
     assert views["protocol"] == "8x1x2@32" and views["clips"] == 44
     words = ("evaluate", weights, "--data", "motionpairs", "--scale", "smoke", "--workers", 0)
     assert json.loads(output(capsys, *words)) == told
+
+
+def test_evaluate_on_two_devices_gives_the_numbers_of_one(capsys, home, smoke, weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
+    words = ("evaluate", weights, "--data", smoke, "--workers", 0, "--scores")
+    alone = json.loads(output(capsys, *words, tmp_path / "one.npz"))
+    assert json.loads(output(capsys, *words, tmp_path / "two.npz", "--devices", 2)) == alone
+    one, two = (Scores.load(tmp_path / name) for name in ("one.npz", "two.npz"))
+    assert np.allclose(one.logits, two.logits, atol=1e-4) and one.labels.tolist() == two.labels.tolist()
+    told = mistake(capsys, "evaluate", tmp_path / "none.safetensors", "--data", smoke, "--devices", 2)
+    assert "none.safetensors" in told and "no such file" in told
+
+
+def test_an_ensemble_is_the_average_of_scores(capsys, tmp_path):
+    labels = np.array([0, 1])
+    for name, logits in {"a": [[2, 0], [1, 0]], "b": [[0, 1], [0, 3]], "other": [[0, 1]]}.items():
+        Scores(np.array(logits, float), labels[: len(logits)], f"8x1x1@{name}").save(tmp_path / f"{name}.npz")
+    files = {name: tmp_path / f"{name}.npz" for name in ("a", "b", "other")}
+    assert json.loads(output(capsys, "ensemble", files["a"]))["top1"] == 50
+    told = json.loads(output(capsys, "ensemble", files["a"], files["b"]))
+    assert told == {"protocol": "8x1x1@a + 8x1x1@b", "clips": 2, "top1": 100, "top5": 100}
+    assert "the same split" in mistake(capsys, "ensemble", files["a"], files["other"])
+    assert "none.npz: no such file" in mistake(capsys, "ensemble", tmp_path / "none.npz")
 
 
 def test_predict_as_text_and_as_json(capsys, weights, video):

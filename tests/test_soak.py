@@ -60,8 +60,8 @@ def test_a_wrong_frame_is_noticed(tmp_path):
 
 
 def test_killed_and_resumed_runs_end_as_unbroken_ones():
-    found = kills.kills(2, minutes=8, seed=1)
-    assert found["failures"] == [] and found["kills"] == 2
+    found = kills.kills(3, minutes=8, seed=1)
+    assert found["failures"] == [] and found["kills"] == 3
     for task in kills.TASKS:
         one = found[task]
         assert one["runs_completed"] >= 1 and sum(one["landed"].values()) == sum(one["when"].values()) == 1
@@ -81,15 +81,15 @@ def test_a_lost_or_doubled_file_is_noticed(tmp_path):
 
 
 def test_a_run_that_fails_and_an_orphan_are_noticed(tmp_path, monkeypatch):
-    (tmp_path / "prepare").touch()
-    chain = kills.Chain(tmp_path, "prepare", None)
+    (tmp_path / "draw").touch()
+    chain = kills.Chain(tmp_path, "draw", None)
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     chain.sessions.append(sleeper.pid)
     monkeypatch.setattr(kills, "PATIENCE", 3)
     failures = chain.run(1, time.monotonic() + 60)["failures"]
     assert sleeper.wait(60) < 0
-    assert failures[0].startswith("prepare: ended with 2 after") and "cannot be written" in failures[0]
-    assert failures[1].startswith("prepare: an orphan: ") and "sleep(600)" in failures[1]
+    assert failures[0].startswith("draw: ended with 2 after") and "cannot be written" in failures[0]
+    assert failures[1].startswith("draw: an orphan: ") and "sleep(600)" in failures[1]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,8 @@ def test_a_soak_is_kept_and_shown(read, tmp_path, monkeypatch, capsys):
     made = {
         "reads": read | {"failures": []},
         "kills": {
-            "kills": 6,
+            "kills": 9,
+            "draw": task,
             "prepare": task,
             "train": task | {"failures": ["train: lost: a"]},
             "failures": ["train: lost: a"],
@@ -154,21 +155,21 @@ def test_a_soak_is_kept_and_shown(read, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
     out = tmp_path / "soak.json"
     assert soak.main(["--out", str(out), "--only", "reads"]) == 0 and results.kept("soak") == []
-    assert reliability.tried([])["failures"].tolist() == [reliability.NONE] * 4
+    assert reliability.tried([])["failures"].tolist() == [reliability.NONE] * 5
     assert soak.main(["--out", str(out), "--record", "--only", *made]) == 1
-    assert "kills: 6 kills, 1 failures\n  train: lost: a" in capsys.readouterr().out
+    assert "kills: 9 kills, 1 failures\n  train: lost: a" in capsys.readouterr().out
     (kept,) = results.kept("soak")
     assert json.loads(out.read_text()) == kept and Path(tmp_path, "results", "soak").is_dir()
-    assert reliability.tried([kept])["times"].tolist() == [30, 3, 3, 70]
-    assert reliability.tried([kept])["failures"].tolist() == [0, 0, 1, 0]
+    assert reliability.tried([kept])["times"].tolist() == [30, 3, 3, 3, 70]
+    assert reliability.tried([kept])["failures"].tolist() == [0, 0, 0, 1, 0]
     assert reliability.failures([kept])["failure"].tolist() == ["train: lost: a"]
     assert reliability.memory([kept])["reads"].tolist()[::2] == [0, 30]
-    assert reliability.landed([kept])["kills"].sum() == 6 and reliability.damaged([kept])["cases"].tolist() == [70]
+    assert reliability.landed([kept])["kills"].sum() == 9 and reliability.damaged([kept])["cases"].tolist() == [70]
     kept["kills"]["train"] |= {"kills": 0, "failures": []}  # its time was over before the first
-    assert reliability.tried([kept])["failures"].tolist() == [0, 0, reliability.NONE, 0]
+    assert reliability.tried([kept])["failures"].tolist() == [0, 0, 0, reliability.NONE, 0]
     kept["kills"]["train"]["kills"] = 3
     kept.pop("fuzz")
-    assert reliability.tried([kept])["times"].tolist() == [30, 3, 3, reliability.NONE]
+    assert reliability.tried([kept])["times"].tolist() == [30, 3, 3, 3, reliability.NONE]
     assert reliability.damaged([kept]).empty and tables.devices([kept])["device"][0] == kept["provenance"]["device"]
 
 
