@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--scale", default="cpu", choices=SCALES)
     options = parser.parse_args()
     frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with paths.whole(path) as part:
         frame.to_csv(part, index=False)
     print(frame.to_string(index=False))
