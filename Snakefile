@@ -83,4 +83,4 @@ rule book:
     output:
         "book/_build/html/index.html",
     shell:
-        "{PYTHON:q} -m ctnet.book build"
+        "{PYTHON:q} -m ctnet.book"

@@ -11,7 +11,6 @@ kept       `inference` where freed memory is kept: without it each pass pays for
 import argparse
 import ctypes
 import json
-import os
 import platform
 from collections import Counter
 from functools import partial
@@ -24,6 +23,7 @@ from torch import nn
 
 from benchmarks.timing import interleave, summary, table, threads
 from ctnet import cost, paths, results
+from ctnet.data.loading import cores, readers
 from ctnet.errors import ConfigError
 from ctnet.models import create_model
 from tests.models.plain import load_plain
@@ -61,7 +61,7 @@ def inference(options, clips_in_call: int = 1) -> dict:
     """Each network, treatment and precision in turns; `plain` is the reference in fp32, `plain bf16` under autocast.
 
     `gmacs_per_s` of each row are its network's multiply-adds over its median time; `dense` is what a dense convolution
-    reaches, compiled, in the same rounds: a bound of the others.
+    reaches, compiled, in the same rounds.
     """
     clips = torch.randn(clips_in_call, 3, options.frames, options.size, options.size, device=device())
     calls, gmacs = {}, {}
@@ -178,6 +178,7 @@ def training(options) -> dict:
     home = training_set()
     clips = VideoDataset(home, "train", p.frames, p.size, True, sampling=p.sampling, scales=r.scales, flip=r.flip)
     net = create_model("ctnet_resnet50", len(clips.info.classes), p.frames, **dict(scale.overrides)).train()
+    net = net.to(device())
     optimizer = torch.optim.SGD(net.parameters(), r.lr, r.momentum)
     epochs = repeat(loader(clips, r.batch_size, workers=options.workers, drop_last=True))
     batches = chain.from_iterable(epochs)
@@ -185,7 +186,7 @@ def training(options) -> dict:
     steps = 4
 
     def step(batch):
-        cross_entropy(net(normalize(batch.clips)), batch.labels).backward()
+        cross_entropy(net(normalize(batch.clips.to(device()))), batch.labels.to(device())).backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -193,7 +194,7 @@ def training(options) -> dict:
         return lambda: [step(source()) for _ in range(steps)]
 
     calls = {"model alone": run(lambda: held), "with the loader": run(lambda: next(batches))}
-    shared = max((os.cpu_count() or 1) - options.workers, 1)  # as `ctnet train` shares the cores out
+    shared = max(cores() - options.workers, 1)  # as `ctnet train` shares the cores out
     with threads(options.threads or (shared if device().type == "cpu" else torch.get_num_threads())):
         seconds = interleave(calls, options.rounds)
     rows = summary(seconds, "model alone", clips=r.batch_size * steps)
@@ -217,7 +218,7 @@ SECTIONS = {
     "loader": loader,
     "training": training,
 }
-if platform.libc_ver()[0] == "glibc":
+if platform.libc_ver()[0] == "glibc" and not torch.cuda.is_available():
     SECTIONS["kept"] = kept  # last: it changes the process
 
 
@@ -230,7 +231,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--frames", type=int, default=8)
     p.add_argument("--size", type=int, default=224)
-    p.add_argument("--workers", type=int, default=1, help="processes that read videos, in `training`")
+    p.add_argument("--workers", type=int, default=readers(), help="processes that read videos, in `training`")
     p.add_argument("--threads", type=int, help="default: all cores")
     p.add_argument("--out", type=Path, help="default: runs/bench.json")
     p.add_argument("--record", action="store_true", help="keep the figures in data/results/bench for the book")

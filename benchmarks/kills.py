@@ -1,11 +1,10 @@
-"""SIGKILL at random moments of drawing a data set, of preparing one of videos, of training; each resumed by the same
-command.
+"""SIGKILL at random moments of drawing a data set, of preparing one of videos, and of training; each is resumed by the
+same command.
 
 `python -m benchmarks.kills draw|prepare|train` is what is killed: the command line's `data prepare` of MotionPairs and
-of folders of videos, and an experiment. Half
-of the kills come at a moment drawn over the time that an unbroken run takes, the import of its libraries included; the
-other half before a drawn one of its file operations, since what leaves a file half done is over too soon for a clock to
-find it. A kill takes the process alone or its whole group.
+of folders of videos, and an experiment. Half of the kills come at a moment drawn over the time that an unbroken run
+takes, the import of its libraries included; the other half before a drawn one of its file operations, since what leaves
+a file half done is over too soon for a clock to find it. A kill takes the process alone or its whole group.
 """
 
 import json
@@ -42,7 +41,7 @@ EXPERIMENT = Experiment(
 )
 PATIENCE = 60  # seconds beyond ten times the usual after which a run counts as hung, and a process as an orphan
 OPERATION = "CTNET_SOAK_OPERATION"  # the file operation before which a run kills itself
-VIDEOS = "CTNET_SOAK_VIDEOS"  # the folder of them
+VIDEOS = "CTNET_SOAK_VIDEOS"  # the folder of those that are prepared
 ENOUGH = 5  # failures of a task after which it is not tried further
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 

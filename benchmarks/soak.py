@@ -36,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
 def main(args: list[str] | None = None) -> int:
     """Exit status: 0 nothing found, 1 something."""
     options = parser().parse_args(args)
-    if options.minutes <= 0 or min(options.reads, options.kills) < 2:
-        raise ConfigError("soak: --minutes must be above 0, --reads and --kills at least 2")
+    if options.minutes <= 0 or options.reads < 2 or options.kills < 1:
+        raise ConfigError("soak: --minutes must be above 0, --reads at least 2, --kills at least 1")
     out = options.out or paths.runs_root() / "soak.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     record = {"provenance": results.provenance()}

@@ -1,8 +1,7 @@
-"""Builds the book: `python -m ctnet.book build`, after `ctnet.runner` has run the notebooks.
+"""Builds the book: `python -m ctnet.book`, after `ctnet.runner` has run the notebooks.
 
-`python -m ctnet.book pages` writes only the generated parts, into book/runs: status.md (the last run of every
-notebook), claims.md (every claim of the paper with its verdict) and, for a notebook that has no executed copy, a
-page that says so.
+It first writes the generated parts into book/runs: status.md (the last run of every notebook), claims.md (every claim
+of the paper with its verdict) and, for a notebook that has no executed copy, a page that says so.
 """
 
 import argparse
@@ -187,12 +186,9 @@ def build(book: Path, quiet: bool = True) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 a whole book, 1 a book with pages missing or no book."""
     parser = argparse.ArgumentParser(prog="python -m ctnet.book", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["pages", "build"], nargs="?", default="build")
     parser.add_argument("--book", type=Path, default=ROOT / "book", help="folder of the book's sources")
     options = parser.parse_args(arguments)
     write_pages(options.book)
-    if options.what == "pages":
-        return 0
     failed = build(options.book)
     if failed:
         print("the book was not built whole: see the warnings above", file=sys.stderr)

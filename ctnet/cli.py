@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ctnet.errors import ConfigError, CtnetError
 
+OURS_OR_THEIRS = "a file of weights: ours, or the authors' (.pth, .pt, .tar)"
+
 
 def main(words: list[str] | None = None) -> int:
     """Runs a command; an error that the user can mend is one line on standard error and exit status 2."""
@@ -42,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(call=call)
         return made
 
-    def shared(c: argparse.ArgumentParser, what: str):
+    def job_options(c: argparse.ArgumentParser, what: str):
         add = c.add_argument
         add("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
         add("--threads", type=whole, help="threads of PyTorch")
@@ -79,11 +81,11 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--init", help="scratch, imagenet, or a data set to take weights from (default: the scale's)")
     c.add_argument("--seeds", type=whole, nargs="+")
     c.add_argument("--epochs", type=whole, help="instead of the recipe's; the result is another experiment's")
-    shared(c, "each step's clips")
+    job_options(c, "each step's clips")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
-    c.add_argument("weights", type=Path, help="our file, or the authors' (.pth, .pt, .tar)")
+    c.add_argument("weights", type=Path, help=OURS_OR_THEIRS)
     c.add_argument("--data", type=Path, required=True, help="a prepared data set: its name, or its folder")
     c.add_argument("--scale", default="cpu", help="of motionpairs: smoke, cpu, gpu")
     c.add_argument("--split", default="test")
@@ -91,20 +93,20 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--clips", type=int)
     c.add_argument("--crops", type=int)
     c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
-    shared(c, "the clips")
+    job_options(c, "the clips")
 
     c = command(ensemble, "ensemble", "accuracies of several networks together: the average of their scores")
     c.add_argument("scores", type=Path, nargs="+", help="files of `evaluate --scores`, of the same split")
 
     c = command(predict, "predict", "the likeliest classes of a video")
     c.add_argument("video", type=Path)
-    c.add_argument("--weights", type=Path, required=True, help="our file, or the authors' (.pth, .pt, .tar)")
+    c.add_argument("--weights", type=Path, required=True, help=OURS_OR_THEIRS)
     c.add_argument("--top", type=int, default=5)
     c.add_argument("--json", action="store_true")
     c.add_argument("--save", type=Path, help="picture or video of frames, class and saliency: .png .jpg .mp4 .gif")
 
     c = command(export, "export", "a network as a file for other programs: ONNX or torch.export")
-    c.add_argument("weights", type=Path, help="our file, or the authors' (.pth, .pt, .tar)")
+    c.add_argument("weights", type=Path, help=OURS_OR_THEIRS)
     c.add_argument("--to", type=Path, required=True, help="the file to write: .onnx or .pt2")
 
     c = command(run, "run", "execute a notebook with parameters")
@@ -241,7 +243,8 @@ def evaluate(options):
         raise ConfigError(
             f"{options.weights}: a network of {network.config.num_classes} classes, {folder} has {len(info.classes)}"
         )
-    scores = score(network, test_split(folder, protocol, options.split), protocol, workers=share_cores(options))
+    workers = share_cores(options)
+    scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
     if processes.rank() == 0:
         if options.scores:
             scores.save(options.scores)
@@ -257,13 +260,15 @@ def ensemble(options):
 
 
 def network_of(path: Path):
-    """The network of our own file or, by its suffix, of the authors' checkpoint, which is said on standard error."""
+    """The network of our own file or, by its suffix, of the authors' checkpoint, which is told on standard error."""
+    from ctnet import processes
     from ctnet.models.weights import load, load_released
 
     if path.suffix.lower() not in (".pth", ".pt", ".tar"):
         return load(path)
     network = load_released(path).eval()
-    print(f"ctnet: {path}: read as the authors' checkpoint of CT-Net on ResNet-50", file=sys.stderr)
+    if not processes.started():  # each process of a job would say it
+        print(f"ctnet: {path}: read as the authors' checkpoint of CT-Net on ResNet-50", file=sys.stderr)
     return network
 
 

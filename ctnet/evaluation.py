@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ctnet import processes
 from ctnet.data import transforms
 from ctnet.data.datasets import DataInfo, VideoDataset
-from ctnet.data.loading import loader
+from ctnet.data.loading import loader, reading
 from ctnet.errors import ResultError
 from ctnet.paths import whole
 from ctnet.protocol import Protocol
@@ -81,22 +81,23 @@ def score(
     """Runs the network over every clip once. shuffled: the frames of each view in an order drawn from the clip's index.
 
     batch_size: views on one device at a time. In a job of several processes each takes its share of the clips, and all
-    get the scores of all. Raises VideoError for the first video that cannot be read, ResultError for logits that are
-    not finite.
+    get the scores of all. Raises VideoError for the first video that cannot be read, DataError where a process that
+    reads is lost, ResultError for logits that are not finite.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = network.to(device).eval()
     mine = []  # (indices, labels, logits) of each batch
-    for batch in loader(dataset, max(batch_size // protocol.views, 1) * processes.world(), workers=workers):
-        clips = batch.clips
-        if not len(clips):  # of the last clips others have them all
-            continue
-        if shuffled:
-            clips = torch.stack([shuffle(c, int(i)) for c, i in zip(clips, batch.indices, strict=True)])
-        n, views = clips.shape[:2]
-        out = network(transforms.normalize(clips.to(device).flatten(0, 1))).float()
-        out = out.unflatten(0, (n, views)).mean(1).cpu().numpy()
-        mine.append((batch.indices.numpy(), batch.labels.numpy(), out))
+    with reading(dataset):
+        for batch in loader(dataset, max(batch_size // protocol.views, 1) * processes.world(), workers=workers):
+            clips = batch.clips
+            if not len(clips):  # of the last clips others have them all
+                continue
+            if shuffled:
+                clips = torch.stack([shuffle(c, int(i)) for c, i in zip(clips, batch.indices, strict=True)])
+            n, views = clips.shape[:2]
+            out = network(transforms.normalize(clips.to(device).flatten(0, 1))).float()
+            out = out.unflatten(0, (n, views)).mean(1).cpu().numpy()
+            mine.append((batch.indices.numpy(), batch.labels.numpy(), out))
     parts = [part for process in processes.gather(mine) for part in process]
     indices, labels, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     order = indices.argsort()

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ctnet import paths, results
 from ctnet.data.prepare import locate
+from ctnet.errors import CtnetError
 from ctnet.experiments import SCALES
 from ctnet.protocol import Protocol
 
@@ -79,17 +81,22 @@ def recorded(data: str, scale: str) -> pd.DataFrame:
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["a linear classifier on", "top-1"])
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ctnet.probes", description=__doc__.splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("--scale", default="cpu", choices=SCALES)
     options = parser.parse_args()
-    frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
+    try:
+        frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
+    except CtnetError as error:
+        print(f"ctnet: {error}", file=sys.stderr)
+        return 2
     path.parent.mkdir(parents=True, exist_ok=True)
     with paths.whole(path) as part:
         frame.to_csv(part, index=False)
     print(frame.to_string(index=False))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

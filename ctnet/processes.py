@@ -186,7 +186,7 @@ def main(words: list[str]) -> int:
     except ChildFailedError as failed:
         number, failure = first_failure(failed)
         how = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
-        print(f"{ERROR}process {number} ended with {how}, and so the job; the same command goes on", file=sys.stderr)
+        print(f"{ERROR}process {number} ended with {how}, and so the job; give the same command again", file=sys.stderr)
         return 1
     except SignalException:
         return 143

@@ -256,8 +256,7 @@ PRICE = ["on", "call", "precision", "operations", "time", "quartiles", "CT-Net's
 
 def prices(measured: Sequence[dict]) -> pd.DataFrame:
     """What CT-Net's fewer operations are worth: its operations and its time over TSN's, both compiled; the median of
-    the rounds' ratios. Rates are multiply-adds a second, as shares of those of a dense 3x3 convolution: `plain` can
-    be made faster by no more than 1 / its share."""
+    the rounds' ratios. Rates are multiply-adds a second, as shares of those of a dense 3x3 convolution."""
     lines = []
     for letter, record in lettered(measured):
         for section, call in CALLS.items():

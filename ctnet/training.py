@@ -21,7 +21,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from ctnet import processes
 from ctnet.callbacks import History, Progress, Rates
 from ctnet.data.datasets import VideoDataset
-from ctnet.data.loading import Batch, loader
+from ctnet.data.loading import Batch, loader, reading
 from ctnet.data.transforms import normalize
 from ctnet.errors import TrainingError
 from ctnet.paths import whole
@@ -181,7 +181,8 @@ def train(
     workers: processes that read videos, for each process that trains · returns the record of the run: loss and accuracy
     of each epoch, clips/s. One device, or in a job of several processes (`ctnet.processes`) one for each; all of them
     call this, and rank 0 writes. Raises TrainingError (NaN loss, full disk, too many unreadable videos, a batch that
-    the processes cannot share); the last checkpoint stays whole. Epochs count from 0.
+    the processes cannot share) and DataError (a process that reads is lost); the last checkpoint stays whole. Epochs
+    count from 0.
     """
     folder, world = Path(folder), processes.world()
     if recipe.batch_size % world:
@@ -215,7 +216,7 @@ def train(
     )
     clips = Clips(dataset, recipe.batch_size, workers)
     last = processes.agree(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
-    with warnings.catch_warnings(), plain_errors(trainer, folder):
+    with warnings.catch_warnings(), reading(dataset), plain_errors(trainer, folder):
         warnings.filterwarnings("ignore", module="lightning")  # folders that exist, few workers, few steps
         trainer.fit(VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last)
     processes.share_state(network)

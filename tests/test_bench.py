@@ -58,13 +58,15 @@ def test_the_plain_network_stands_for_the_same_function():
 
 def test_a_run_prints_a_table_and_writes_the_record(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(bench, "create_model", lambda name, **kw: ctnet.create_model(name, num_classes=3))
-    args = "--only inference --nets tsn_resnet50 --treatments eager fused --dtypes fp32 --rounds 2 --size 32".split()
+    args = "--nets tsn_resnet50 --treatments eager fused --dtypes fp32 --rounds 2 --size 32 --frames 1".split()
     out = tmp_path / "bench.json"
-    assert bench.main([*args, "--frames", "1", "--out", str(out)]) == 0
+    assert bench.main(["--only", "inference", "throughput", *args, "--out", str(out)]) == 0
     record = json.loads(out.read_text())
     assert list(record["inference"]["rows"]) == ["tsn eager fp32", "tsn fused fp32"]
-    row = record["inference"]["rows"]["tsn eager fp32"]
-    assert row["gmacs_per_s"] * row["seconds"] == pytest.approx(ctnet.cost("tsn_resnet50", 1, 32).gmacs, rel=0.03)
+    network = ctnet.create_model("tsn_resnet50", num_classes=3)
+    for section, clips in (("inference", 1), ("throughput", 4)):
+        row = record[section]["rows"]["tsn fused fp32"]
+        assert row["gmacs_per_s"] * row["seconds"] == pytest.approx(clips * ctnet.cost(network, 1, 32).gmacs)
     assert list(record["inference"]["dense"]) == ["fp32"]
     said = capsys.readouterr().out
     assert "dense convolution" in said and "tsn fused fp32" in said and record["provenance"]["versions"]["torch"]

@@ -6,7 +6,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from ctnet import paper, paths, results
+from ctnet import paper, paths, reliability, results
 from ctnet.data.prepare import prepare
 from ctnet.data.sets import grid
 from ctnet.runner import run
@@ -104,7 +104,20 @@ def test_the_predict_notebook_names_classes_and_shows_frames(executed):
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
+def test_the_predict_notebook_takes_a_video_and_weights_of_ones_own(executed, home):
+    executed("predict")
+    (weights,) = home.glob("runs/predict/*.safetensors")
+    video = home / "my film.avi"
+    video.write_bytes(next(home.glob("data/motionpairs-smoke/videos/test/*/*.avi")).read_bytes())
+    out = home / "own.ipynb"
+    run(paths.ROOT / "notebooks" / "predict.ipynb", out, {"video": str(video), "weights": str(weights)})
+    outputs = [o for c in nbformat.read(out, 4).cells for o in c.get("outputs", ())]
+    text = "".join(o.get("text", "") for o in outputs)
+    assert text.count("%  ") == 5 and "pan left" in text and ".avi is" not in text
+    assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
+
+
 def test_the_reliability_page_says_what_is_not_yet_measured(executed, home):
     executed("reliability")
     shown = pd.read_csv(home / "csv" / "reliability.csv")
-    assert len(shown) == 4 and (shown["failures"] == "not yet measured").all()
+    assert len(shown) == 2 + len(reliability.KILLED) and (shown["failures"] == "not yet measured").all()

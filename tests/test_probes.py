@@ -2,7 +2,7 @@
 
 import torch
 
-from ctnet import probes
+from ctnet import probes, results
 from ctnet.experiments import SCALES
 
 pytest_plugins = "tests.sets"
@@ -40,3 +40,4 @@ def test_the_figures_are_kept_and_found_again(places, monkeypatch, capsys):
     assert kept["a linear classifier on"].tolist() == list(probes.SEEN)
     assert kept["top-1"].between(0, 100).all() and (kept["clips"] == 176).all()
     assert (kept["protocol"] == str(SCALES["smoke"].protocol)).all()
+    assert (kept["commit"] == results.provenance()["commit"]).all() and kept["run (UTC)"].notna().all()

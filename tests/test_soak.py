@@ -175,5 +175,5 @@ def test_a_soak_is_kept_and_shown(read, tmp_path, monkeypatch, capsys):
 
 def test_numbers_that_make_no_soak():
     for option in ("--minutes", "--reads", "--kills"):
-        with pytest.raises(ConfigError, match="--minutes must be above 0, --reads and --kills at least 2"):
+        with pytest.raises(ConfigError, match="--minutes must be above 0, --reads at least 2, --kills at least 1"):
             soak.main([option, "0"])

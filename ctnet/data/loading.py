@@ -1,6 +1,8 @@
 """Batches of clips, in an order that follows from (seed, epoch), on one process or many."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -8,6 +10,7 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 
 from ctnet import processes
 from ctnet.data.datasets import Unreadable, VideoDataset
+from ctnet.errors import DataError
 
 TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gives up
 
@@ -77,6 +80,23 @@ def cores() -> int:
     """This process's share of the cores that are given to it: all, or CTNET_CORES where the Snakefile runs several."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(min(int(os.environ.get("CTNET_CORES") or given), given) // processes.here(), 1)
+
+
+@contextmanager
+def reading(dataset: VideoDataset) -> Iterator[None]:
+    """Around a loop over a loader's batches: DataError where a process that reads was killed, or hangs in a video.
+
+    torch tells of the first wherever the loop is just then, by a signal's handler.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader "):
+            raise
+        raise DataError(
+            f"{dataset.manifest.folder}: a process that reads videos was killed, or had none to give for {TIMEOUT} s; "
+            "for want of memory take fewer --workers; a video that hangs is found by `python -m ctnet data verify`"
+        ) from error
 
 
 def loader(

@@ -1,14 +1,22 @@
 import json
+import os
+import signal
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from ctnet import processes
+import ctnet
+from ctnet import evaluation, processes
+from ctnet.data import loading
 from ctnet.data.datasets import DataInfo, Manifest, Unreadable, VideoDataset
 from ctnet.data.loading import Batch, loader, stack
 from ctnet.data.video import read_frames, write_video
 from ctnet.errors import ConfigError, DataError, VideoError
+from ctnet.protocol import Protocol
+from ctnet.training import train
+from tests.toy import PLAIN, RECIPE
 
 OWN = {"name": "own", "classes": ["left", "right"], "splits": {"train": 3, "val": 1}}
 ROWS = ["path,label,start,frames", "a.avi,0,0,10", "b.avi,1,2,6", "a.avi,1,5,5"]
@@ -103,6 +111,26 @@ def test_workers_change_nothing(tiny):
     assert not same(alone[0], alone[1])
     assert [len(b.labels) for b in alone[0]] == [8] * 5 + [4]
     assert sorted(torch.cat([b.indices for b in alone[1]]).tolist()) == list(range(44))
+
+
+@pytest.mark.parametrize("end", ["kill", "hang"])
+def test_a_lost_reader_is_one_line_in_training_and_in_testing(tiny, tmp_path, monkeypatch, end):
+    def lost(self, index):
+        os.kill(os.getpid(), signal.SIGKILL) if end == "kill" else time.sleep(100)
+
+    monkeypatch.setattr(VideoDataset, "__getitem__", lost)
+    monkeypatch.setattr(loading, "TIMEOUT", 3)
+    net = ctnet.create_model("tsn_resnet50", num_classes=44, num_frames=3, **PLAIN)
+    told = f"{tiny}: a process that reads videos was killed, or had none to give for 3 s; .*fewer --workers"
+    with pytest.raises(DataError, match=told):
+        train(net, VideoDataset(tiny, "train", 3, 32, True), RECIPE, tmp_path, workers=1, progress=False)
+    with pytest.raises(DataError, match=told):
+        evaluation.score(net, VideoDataset(tiny, "test", 3, 32, False), Protocol(3, size=32), workers=1)
+
+
+def test_other_errors_of_a_loop_are_let_through(tiny):
+    with pytest.raises(RuntimeError, match="^Caught"), loading.reading(VideoDataset(tiny, "train", 3, 16, True)):
+        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0")
 
 
 def test_a_resumed_epoch_is_the_same(tiny):

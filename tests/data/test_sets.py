@@ -1,22 +1,26 @@
 """Every published set from its owners' layout to an accuracy, and what is told of one that is not whole."""
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import ctnet
-from ctnet import cli, evaluation
+from ctnet import cli, evaluation, scales
 from ctnet.data import sets
 from ctnet.data.datasets import DataInfo, Manifest, VideoDataset
 from ctnet.data.prepare import prepare
 from ctnet.data.sets.make import order_of
+from ctnet.models import weights
 from ctnet.protocol import Protocol
 from ctnet.recipe import Recipe
+from ctnet.scales import SCALES
 from ctnet.training import train
 from tests.data.layouts import CLASSES as NAMES
 from tests.data.layouts import LAYOUTS, film
-from tests.toy import PLAIN
+from tests.toy import PLAIN, SMALL
 
 KINDS = {name: next((kind for kind in NAMES if name.startswith(kind)), None) for name in LAYOUTS}
 MADE = {
@@ -69,6 +73,35 @@ def train_and_test(folder: Path, run: Path) -> None:
     scores = evaluation.score(net, held_out, protocol, device="cpu")
     assert scores.logits.shape == (data.info.splits["test"], len(data.info.classes))
     assert 0 <= evaluation.metrics(scores, data.info)["top1"] <= 100
+
+
+def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypatch, capsys):
+    """UCF101 from Kinetics-400 from ImageNet: two commands; all but width, epochs and the size of frames is the
+    paper's."""
+    for name in ("data", "runs", "results"):
+        monkeypatch.setenv(f"CTNET_{name.upper()}", str(tmp_path / name))
+    started = []
+    monkeypatch.setattr(weights, "load_imagenet", started.append)
+    monkeypatch.setitem(SCALES, "paper", replace(SCALES["paper"], overrides=tuple(SMALL.items())))
+    for name in ("kinetics400", "ucf101"):
+        s = scales.SETS[name]
+        recipe = replace(s["recipe"], epochs=2, warmup=1, batch_size=4)
+        monkeypatch.setitem(scales.SETS, name, s | {"recipe": recipe, "protocol": replace(s["protocol"], size=32)})
+        prepare(name, source=sources(name), root=tmp_path / "data")
+    words = "train ctnet_resnet50 --scale paper --data ucf101 --workers 0 --threads 1".split()
+    assert cli.main(words) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(started) == 1, "Kinetics-400 from ImageNet, UCF101 from Kinetics-400"
+    records = {
+        r["data"]["name"]: r for r in map(json.loads, map(Path.read_text, tmp_path.glob("results/paper/*.json")))
+    }
+    assert records["ucf101"]["experiment"]["protocol_name"] == "16x3x2@32"
+    assert records["kinetics400"]["experiment"]["protocol_name"] == "16x3x4@32"
+    assert records["kinetics400"]["experiment"]["recipe"]["sampling"] == "dense"
+    file = tmp_path / "runs" / "paper" / told["result"] / "weights.safetensors"
+    assert cli.main(f"evaluate {file} --data ucf101 --clips 2 --crops 3 --workers 0".split()) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["protocol"], again["top1"], again["clips"]) == ("16x3x2@32", told["top1"], told["clips"])
 
 
 def test_words_of_grid_are_cut_where_they_are_spoken(sources, tmp_path):
