@@ -6,11 +6,13 @@ import nbformat
 import pandas as pd
 import pytest
 
+import ctnet
 from ctnet import paper, paths, reliability, results
 from ctnet.data.prepare import prepare
 from ctnet.data.sets import grid
 from ctnet.runner import run
 from tests.sets import copy_of_grid
+from tests.toy import PLAIN
 
 NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 
@@ -104,16 +106,16 @@ def test_the_predict_notebook_names_classes_and_shows_frames(executed):
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
-def test_the_predict_notebook_takes_a_video_and_weights_of_ones_own(executed, home):
-    executed("predict")
-    (weights,) = home.glob("runs/predict/*.safetensors")
-    video = home / "my film.avi"
+def test_the_predict_notebook_takes_a_video_and_weights_of_ones_own(home, tmp_path):
+    network = ctnet.create_model("tsn_resnet50", num_classes=2, num_frames=4, **PLAIN)
+    ctnet.save(network, tmp_path / "own.safetensors", classes=("up", "down"), protocol={"frames": 4, "size": 64})
+    video = tmp_path / "my film.avi"
     video.write_bytes(next(home.glob("data/motionpairs-smoke/videos/test/*/*.avi")).read_bytes())
-    out = home / "own.ipynb"
-    run(paths.ROOT / "notebooks" / "predict.ipynb", out, {"video": str(video), "weights": str(weights)})
-    outputs = [o for c in nbformat.read(out, 4).cells for o in c.get("outputs", ())]
+    given = {"video": str(video), "weights": str(tmp_path / "own.safetensors")}
+    run(paths.ROOT / "notebooks" / "predict.ipynb", tmp_path / "own.ipynb", given)
+    outputs = [o for c in nbformat.read(tmp_path / "own.ipynb", 4).cells for o in c.get("outputs", ())]
     text = "".join(o.get("text", "") for o in outputs)
-    assert text.count("%  ") == 5 and "pan left" in text and ".avi is" not in text
+    assert "4x1x1@64 · 2 named classes" in text and text.count("%  ") == 2 and "up\n" in text and "down\n" in text
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
