@@ -181,6 +181,7 @@ def main(words: list[str]) -> int:
 
     end_with_parent()
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, which says so among what the command prints
     try:
         run.main(words)
     except ChildFailedError as failed:

@@ -171,6 +171,7 @@ def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, littl
 
 def test_evaluate_on_two_devices_gives_the_numbers_of_one(capsys, home, smoke, weights, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # torchrun's own words are not ours
     words = ("evaluate", weights, "--data", smoke, "--workers", 0, "--scores")
     alone = json.loads(output(capsys, *words, tmp_path / "one.npz"))
     assert json.loads(output(capsys, *words, tmp_path / "two.npz", "--devices", 2)) == alone
