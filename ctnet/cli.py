@@ -243,6 +243,13 @@ def evaluate(options):
         raise ConfigError(
             f"{options.weights}: a network of {network.config.num_classes} classes, {folder} has {len(info.classes)}"
         )
+    named_here = list(info.classes)
+    if (known := getattr(network, "classes", None)) and list(known) != named_here:
+        k = next(i for i, pair in enumerate(zip(known, named_here, strict=True)) if pair[0] != pair[1])
+        raise ConfigError(
+            f"{options.weights}: its class {k} is '{known[k]}', that of {folder} is '{named_here[k]}'; "
+            "evaluate it on the set that it was trained on, or on one with the same classes in the same order"
+        )
     workers = share_cores(options)
     scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
     if processes.rank() == 0:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import ctnet
+import ctnet.data
 from ctnet import paper, paths
 from ctnet.cli import main
 from ctnet.data import prepare as preparing
 from ctnet.evaluation import Scores
+from tests.toy import PLAIN
 
 pytest_plugins = "tests.sets"
 
@@ -301,6 +303,15 @@ def test_a_network_of_other_classes_is_not_evaluated(capsys, weights, tmp_path):
     write_set(tmp_path, clips=2, split="test")
     told = mistake(capsys, "evaluate", weights, "--data", tmp_path)
     assert f"{weights}: a network of 44 classes, {tmp_path} has 2" in told
+
+
+def test_a_network_of_other_names_or_another_order_is_not_evaluated(capsys, home, smoke, tmp_path):
+    names = list(ctnet.data.DataInfo.read(smoke).classes)
+    network = ctnet.create_model("tsn_resnet50", num_classes=len(names), num_frames=2, **PLAIN)
+    names[3], names[5] = names[5], names[3]
+    ctnet.save(network, tmp_path / "other.safetensors", classes=names, protocol={"frames": 2, "size": 32})
+    told = mistake(capsys, "evaluate", tmp_path / "other.safetensors", "--data", smoke)
+    assert f"its class 3 is '{names[3]}', that of {smoke} is '{names[5]}'" in told
 
 
 def test_parameters_of_a_notebook_are_checked(capsys):
