@@ -18,7 +18,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         return options.call(options) or 0
     except CtnetError as error:
-        print(f"ctnet: {error}", file=sys.stderr)
+        sys.stderr.write(f"ctnet: {error}\n")  # in one piece, whatever the other processes of a job write
         return 2
     except KeyboardInterrupt as interrupt:
         print(f"ctnet: {interrupt or 'interrupted'}", file=sys.stderr)
