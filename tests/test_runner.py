@@ -189,7 +189,7 @@ def alive(pid: int) -> bool:
     return not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def wait_until(condition, seconds: float = 60) -> bool:
+def wait_until(condition, seconds: float = 180) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.1)
@@ -221,7 +221,7 @@ def test_no_kernel_is_left_behind(tmp_path, how):
         kernel = int(pid_file.read_text())
         assert alive(kernel)
         process.send_signal(signal.SIGKILL if how == "parent" else getattr(signal, how))
-        process.wait(timeout=60)
+        process.wait(timeout=180)
         assert wait_until(lambda: not alive(kernel)), f"kernel {kernel} outlived the runner"
     finally:
         process.kill()

@@ -132,7 +132,7 @@ def test_killed_snakemake_leaves_no_kernel_and_the_next_call_goes_on(project, tm
         assert wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
         kernel = int(pid_file.read_text())
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=60)
+        process.wait(timeout=180)
         assert wait_until(lambda: not alive(kernel)), f"kernel {kernel} outlived Snakemake"
     finally:
         process.kill()

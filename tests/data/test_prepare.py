@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -16,17 +15,39 @@ from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
 
-CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize({size}, {frames}, {n}, 1); "
+CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize(24, 6, 1, 1); "
 CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
+KILLED = """
+import os, signal, sys, tqdm
+from ctnet.data import prepare as p
+
+def update(self, n=1, heard=[], real=tqdm.tqdm.update):
+    heard.append(n)
+    if len(heard) == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, n)
+
+tqdm.tqdm.update = update
+p.SCALES['tiny'] = p.DrawnSize(24, 6, 4, 1)
+p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)
+"""
+# The first of two drawing programs waits, before its tenth file is named, until its caller is killed.
+WAITS = """
+import os, sys, time
+
+def wait(event, arguments, named=[], parent=os.getppid()):
+    if event == "os.rename" and sys.orig_argv[-2:] == ["0", "2"]:
+        named.append(arguments)
+        while len(named) == 10 and os.getppid() == parent:
+            time.sleep(0.01)
+
+sys.addaudithook(wait)
+"""
 
 
-def start(root, n=1, size=24, frames=6):
+def start(root):
     environment = {**os.environ, "PYTHONPATH": str(preparing.paths.ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", CALL.format(n=n, size=size, frames=frames), str(root)],
-        env=environment,
-        stderr=subprocess.PIPE,
-    )
+    return subprocess.Popen([sys.executable, "-c", CALL, str(root)], env=environment, stderr=subprocess.PIPE)
 
 
 def test_the_set_is_whole(tiny):
@@ -63,28 +84,25 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
 
 
 def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(48, 12, 40, 1))
-    process = start(tmp_path, 40, size=48, frames=12)
-    deadline = time.time() + 60
-    while not any(tmp_path.rglob("*.avi")) and time.time() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(24, 6, 4, 1))
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(WAITS)
+    places = os.pathsep.join((str(preparing.paths.ROOT), str(site)))
+    # its standard error is the drawing programs' too: that ends when the last of them has ended by itself
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], env={**os.environ, "PYTHONPATH": places}, stderr=subprocess.PIPE
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "motionpairs-tiny").exists()
     with pytest.raises(DataError, match="python -m ctnet data prepare motionpairs --scale tiny"):
         locate("motionpairs", "tiny", tmp_path)
-    there = list(tmp_path.rglob("*.avi"))
-    assert there, "the kill came too early to show anything"
-    deadline, seen = time.time() + 20, -1
-    while seen != len(there) and time.time() < deadline:  # the drawing processes end by themselves
-        seen, there = len(there), list(tmp_path.rglob("*.avi"))
-        time.sleep(0.3)
-    assert len(there) < 41 * 44
-    old = {p.name: p.stat().st_mtime_ns for p in there if not p.name.startswith(".")}
+    old = {p.name: p.stat().st_mtime_ns for p in tmp_path.rglob("*.avi") if not p.name.startswith(".")}
+    assert 20 <= len(old) < 5 * 44
 
     folder = prepare("motionpairs", "tiny", tmp_path, workers=2)
     assert verify(folder) == []
-    assert len([p for p in folder.rglob("*.avi") if not p.name.startswith(".")]) == 41 * 44
+    assert len([p for p in folder.rglob("*.avi") if not p.name.startswith(".")]) == 5 * 44
     assert not list(tmp_path.glob(".*.partial")) and not list(folder.rglob(".*.avi"))
     kept = [p for p in folder.rglob("*.avi") if old.get(p.name) == p.stat().st_mtime_ns]
     assert len(kept) >= len(old) // 2, "what was drawn is not drawn again"
