@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ctnet import processes
 from ctnet.errors import ConfigError, CtnetError
 
 OURS_OR_THEIRS = "a file of weights: ours, or the authors' (.pth, .pt, .tar)"
@@ -18,10 +19,10 @@ def main(words: list[str] | None = None) -> int:
     try:
         return options.call(options) or 0
     except CtnetError as error:
-        sys.stderr.write(f"ctnet: {error}\n")  # in one piece, whatever the other processes of a job write
+        processes.tell(error)
         return 2
     except KeyboardInterrupt as interrupt:
-        print(f"ctnet: {interrupt or 'interrupted'}", file=sys.stderr)
+        processes.tell(interrupt or "interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
         sys.stderr.close()
@@ -177,15 +178,11 @@ def data(options):
 
 def several(options) -> bool:
     """Whether a job of several processes is asked for that is not under way yet."""
-    from ctnet import processes
-
     return (options.devices, options.nodes) != (1, 1) and not processes.started()
 
 
 def launch(options):
     """The command again, in each of the job's processes."""
-    from ctnet import processes
-
     return processes.launch(["ctnet", *options.words], options.devices, options.nodes, options.rendezvous)
 
 
@@ -202,7 +199,6 @@ def share_cores(options) -> int:
 
 
 def train(options):
-    from ctnet import processes
     from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
 
     wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
@@ -221,7 +217,7 @@ def train(options):
 def evaluate(options):
     from dataclasses import replace
 
-    from ctnet import paths, processes
+    from ctnet import paths
     from ctnet.data.datasets import DataInfo
     from ctnet.data.prepare import locate
     from ctnet.evaluation import metrics, score, test_split
@@ -243,13 +239,13 @@ def evaluate(options):
         raise ConfigError(
             f"{options.weights}: a network of {network.config.num_classes} classes, {folder} has {len(info.classes)}"
         )
-    named_here = list(info.classes)
-    if (known := getattr(network, "classes", None)) and list(known) != named_here:
-        k = next(i for i, pair in enumerate(zip(known, named_here, strict=True)) if pair[0] != pair[1])
-        raise ConfigError(
-            f"{options.weights}: its class {k} is '{known[k]}', that of {folder} is '{named_here[k]}'; "
-            "evaluate it on the set that it was trained on, or on one with the same classes in the same order"
-        )
+    known = getattr(network, "classes", None) or info.classes
+    for k, (theirs, ours) in enumerate(zip(known, info.classes, strict=True)):
+        if theirs != ours:
+            raise ConfigError(
+                f"{options.weights}: its class {k} is '{theirs}', that of {folder} is '{ours}'; "
+                "evaluate it on the set that it was trained on, or on one with the same classes in the same order"
+            )
     workers = share_cores(options)
     scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
     if processes.rank() == 0:
@@ -268,7 +264,6 @@ def ensemble(options):
 
 def network_of(path: Path):
     """The network of our own file or, by its suffix, of the authors' checkpoint, which is told on standard error."""
-    from ctnet import processes
     from ctnet.models.weights import load, load_released
 
     if path.suffix.lower() not in (".pth", ".pt", ".tar"):

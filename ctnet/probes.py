@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ctnet import paths, results
+from ctnet import paths, processes, results
 from ctnet.data.prepare import locate
 from ctnet.errors import CtnetError
 from ctnet.experiments import SCALES
@@ -89,7 +89,7 @@ def main() -> int:
     try:
         frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
     except CtnetError as error:
-        print(f"ctnet: {error}", file=sys.stderr)
+        processes.tell(error)
         return 2
     path.parent.mkdir(parents=True, exist_ok=True)
     with paths.whole(path) as part:

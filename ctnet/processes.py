@@ -159,6 +159,11 @@ def follow(output: IO[bytes]) -> list[str]:
     return errors
 
 
+def tell(error: object) -> None:
+    """An error's line on standard error, in one piece: processes of a job write to the same place."""
+    sys.stderr.write(f"{ERROR}{error}\n")
+
+
 def first_failure(failed: "ChildFailedError") -> tuple[int, "ProcessFailure"]:
     """(rank, failure) of the process that failed by itself: torchrun ends the others by SIGTERM.
 
@@ -187,7 +192,7 @@ def main(words: list[str]) -> int:
     except ChildFailedError as failed:
         number, failure = first_failure(failed)
         how = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
-        print(f"{ERROR}process {number} ended with {how}, and so the job; give the same command again", file=sys.stderr)
+        tell(f"process {number} ended with {how}, and so the job; give the same command again")
         return 1
     except SignalException:
         return 143

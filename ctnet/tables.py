@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ctnet import claims, experiments, paper, paths
-from ctnet.experiments import Experiment
 from ctnet.results import Result
 
 TIERS = ("strict", "state change", "dynamics", "appearance")
@@ -35,7 +34,7 @@ def measure(table: str, scale: str, fresh: bool = False, missing: bool = False) 
     return found
 
 
-def obtain(wanted: Sequence[Experiment], fresh: bool, missing: bool) -> list[Result]:
+def obtain(wanted: Sequence[experiments.Experiment], fresh: bool, missing: bool) -> list[Result]:
     """Their results, run if asked; else of those that are recorded."""
     return [experiments.run(e, fresh) for e in wanted] if fresh or missing else experiments.recorded(wanted)
 

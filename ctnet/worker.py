@@ -24,7 +24,7 @@ def main(experiment: str, options: str) -> int:
     try:
         run(read(experiment), **json.loads(options))
     except CtnetError as error:
-        print(f"{processes.ERROR}{error}", file=sys.stderr)
+        processes.tell(error)
         return 2
     processes.leave()
     return 0
