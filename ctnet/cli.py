@@ -251,14 +251,16 @@ def evaluate(options):
     if processes.rank() == 0:
         if options.scores:
             scores.save(options.scores)
-        print(json.dumps({"protocol": str(protocol), **metrics(scores, info)}))
+        print(json.dumps({"protocol": str(protocol), **metrics(scores)}))
     processes.leave()
 
 
 def ensemble(options):
     from ctnet.evaluation import Scores, ensemble, metrics
 
-    together = ensemble([Scores.load(path) for path in options.scores])
+    if len(set(options.scores)) < len(options.scores):
+        raise ConfigError("ensemble: a file of scores is given twice; each network counts once")
+    together = ensemble({str(path): Scores.load(path) for path in options.scores})
     print(json.dumps({"protocol": together.protocol, **metrics(together)}))
 
 

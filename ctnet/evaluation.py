@@ -1,7 +1,9 @@
 """Scores of a network under a test protocol, and what is read off them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -11,11 +13,35 @@ from torch import Tensor, nn
 
 from ctnet import processes
 from ctnet.data import transforms
-from ctnet.data.datasets import DataInfo, VideoDataset
+from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import loader, reading
 from ctnet.errors import ResultError
 from ctnet.paths import whole
 from ctnet.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What scores are of: the clips of a split, in order, and their classes. tiers, reverse: as in `DataInfo`."""
+
+    data: str
+    split: str
+    sha256: str
+    classes: tuple[str, ...]
+    tiers: tuple[str, ...] | None = None
+    reverse: tuple[int | None, ...] | None = None
+
+    @classmethod
+    def of(cls, dataset: VideoDataset) -> "Clips":
+        """Clips are known by their videos' names, not by the folders that those are in on one machine."""
+        m, info = dataset.manifest, dataset.info
+        names = [Path(str(path)).name for path in m.paths]
+        rows = [names, m.labels.tolist(), m.starts.tolist(), m.frames.tolist()]
+        digest = sha256(json.dumps(rows).encode()).hexdigest()
+        return cls(info.name, dataset.split, digest, info.classes, info.tiers, info.reverse)
+
+    def __str__(self) -> str:
+        return f"{self.split} of {self.data}"
 
 
 @dataclass(frozen=True)
@@ -25,13 +51,14 @@ class Scores:
     logits: np.ndarray
     labels: np.ndarray
     protocol: str
+    clips: Clips
 
     def save(self, path: str | Path):
         """A compressed .npz file of exactly this name. ResultError where it cannot be written."""
         arrays = {"logits": self.logits.astype(np.float32), "labels": self.labels, "protocol": self.protocol}
         try:
             with whole(path) as part, open(part, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                np.savez_compressed(file, **arrays, clips=json.dumps(asdict(self.clips)))
         except OSError as error:
             raise ResultError(f"{path}: cannot be written ({error.strerror or error})") from error
 
@@ -40,25 +67,33 @@ class Scores:
         """Reads a file of `save`; ResultError names the path and what is wrong."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                return cls(file["logits"], file["labels"], str(file["protocol"]))
+                facts = json.loads(str(file["clips"]))
+                clips = Clips(**{key: tuple(v) if isinstance(v, list) else v for key, v in facts.items()})
+                return cls(file["logits"], file["labels"], str(file["protocol"]), clips)
         except FileNotFoundError:
             raise ResultError(f"{path}: no such file") from None
         except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile) as error:
-            raise ResultError(f"{path}: not a file of scores; make it again with `ctnet evaluate`") from error
+            raise ResultError(f"{path}: not a file of scores; make it again with `ctnet evaluate --scores`") from error
 
     @property
     def predictions(self) -> np.ndarray:
         return self.logits.argmax(1)
 
 
-def ensemble(scores: Sequence[Scores]) -> Scores:
-    """The average of several networks' scores on the same clips (Table 6, EN). ResultError where the clips differ."""
+def ensemble(scores: Mapping[str, Scores]) -> Scores:
+    """The average of several networks' scores on the same clips (Table 6, EN), each with a name for messages.
+
+    ResultError where the clips or the classes differ.
+    """
     if not scores:
         raise ResultError("an ensemble needs at least one network's scores")
-    first = scores[0]
-    if any(s.logits.shape != first.logits.shape or not np.array_equal(s.labels, first.labels) for s in scores):
-        raise ResultError("an ensemble needs scores of the same split in the same order, over the same classes")
-    return Scores(np.mean([s.logits for s in scores], 0), first.labels, " + ".join(s.protocol for s in scores))
+    (name, first), *others = scores.items()
+    for other, s in others:
+        if s.clips != first.clips:
+            apart = f"scores of {s.clips}, those of {name} are of {first.clips}"
+            raise ResultError(f"{other}: {apart}; an ensemble needs the same clips and classes in the same order")
+    protocols = " + ".join(s.protocol for s in scores.values())
+    return Scores(np.mean([s.logits for s in scores.values()], 0), first.labels, protocols, first.clips)
 
 
 def test_split(folder: str | Path, protocol: Protocol, split: str = "test") -> VideoDataset:
@@ -104,7 +139,7 @@ def score(
     labels, logits = labels[order], logits[order].astype(np.float64)
     if not np.isfinite(logits).all():
         raise ResultError("the network gave logits that are not finite: its weights are damaged or diverged")
-    return Scores(logits, labels, str(protocol))
+    return Scores(logits, labels, str(protocol), Clips.of(dataset))
 
 
 def shuffle(views: Tensor, index: int) -> Tensor:
@@ -118,7 +153,7 @@ def shuffle(views: Tensor, index: int) -> Tensor:
             return views[:, :, order]
 
 
-def metrics(scores: Scores, info: DataInfo | None = None) -> dict:
+def metrics(scores: Scores) -> dict:
     """Accuracies in per cent: top1, top5; of a set with tiers also `tiers` (top1 of each) and `pairs`.
 
     `pairs` is the accuracy where only a class and its time-reversed partner are compared, for each tier that has
@@ -134,20 +169,20 @@ def metrics(scores: Scores, info: DataInfo | None = None) -> dict:
         return round(100 * right.item(), 3)
 
     result = {"clips": len(labels), "top1": top(1), "top5": top(5)}
-    if info is None or info.tiers is None:
+    if scores.clips.tiers is None:
         return result
-    tier = np.array(info.tiers)[scores.labels]
-    result["tiers"] = {t: top(1, torch.from_numpy(tier == t)) for t in dict.fromkeys(info.tiers)}
-    if info.reverse is not None:
-        right = pair_wins(scores, info)
+    tier = np.array(scores.clips.tiers)[scores.labels]
+    result["tiers"] = {t: top(1, torch.from_numpy(tier == t)) for t in dict.fromkeys(scores.clips.tiers)}
+    if scores.clips.reverse is not None:
+        right = pair_wins(scores)
         known = {t: right[(tier == t) & ~np.isnan(right)] for t in result["tiers"]}
         result["pairs"] = {t: round(100 * float(r.mean()), 3) for t, r in known.items() if len(r)}
     return result
 
 
-def pair_wins(scores: Scores, info: DataInfo) -> np.ndarray:
+def pair_wins(scores: Scores) -> np.ndarray:
     """For each clip 1, 0 or 0.5 (a tie): does its class score above its partner? NaN where there is no partner."""
-    partner = np.array([c if p is None else p for c, p in enumerate(info.reverse)])[scores.labels]
+    partner = np.array([c if p is None else p for c, p in enumerate(scores.clips.reverse)])[scores.labels]
     rows = np.arange(len(partner))
     gap = scores.logits[rows, scores.labels] - scores.logits[rows, partner]
     return np.where(partner == scores.labels, np.nan, (np.sign(gap) + 1) / 2)

@@ -274,8 +274,8 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     if processes.rank() == 0:
         scores.save(folder / "scores.npz")
         weights.save(network, folder / WEIGHTS, classes=info.classes, protocol=asdict(p))
-    found = metrics(scores, info)
-    found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers), info)
+    found = metrics(scores)
+    found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers))
     return {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(p)},
         "data": {

@@ -15,7 +15,7 @@ import ctnet.data
 from ctnet import paper, paths
 from ctnet.cli import main
 from ctnet.data import prepare as preparing
-from ctnet.evaluation import Scores
+from ctnet.evaluation import Clips, Scores
 from tests.toy import PLAIN
 
 pytest_plugins = "tests.sets"
@@ -164,6 +164,7 @@ def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, littl
     del record["metrics"]["shuffled"]
     assert told == {"protocol": "8x1x1@32", **record["metrics"]}
     assert Scores.load(file).predictions.tolist() == record["predictions"]
+    assert json.loads(output(capsys, "ensemble", file)) == told
     small = little / "motionpairs-little"
     views = json.loads(output(capsys, "evaluate", weights, "--data", small, "--split", "train", "--clips", 2))
     assert views["protocol"] == "8x1x2@32" and views["clips"] == 44
@@ -186,12 +187,15 @@ def test_evaluate_on_two_devices_gives_the_numbers_of_one(capsys, home, smoke, w
 def test_an_ensemble_is_the_average_of_scores(capsys, tmp_path):
     labels = np.array([0, 1])
     for name, logits in {"a": [[2, 0], [1, 0]], "b": [[0, 1], [0, 3]], "other": [[0, 1]]}.items():
-        Scores(np.array(logits, float), labels[: len(logits)], f"8x1x1@{name}").save(tmp_path / f"{name}.npz")
+        clips = Clips("pairs", "train" if name == "other" else "test", str(len(logits)), ("left", "right"))
+        Scores(np.array(logits, float), labels[: len(logits)], f"8x1x1@{name}", clips).save(tmp_path / f"{name}.npz")
     files = {name: tmp_path / f"{name}.npz" for name in ("a", "b", "other")}
     assert json.loads(output(capsys, "ensemble", files["a"]))["top1"] == 50
     told = json.loads(output(capsys, "ensemble", files["a"], files["b"]))
     assert told == {"protocol": "8x1x1@a + 8x1x1@b", "clips": 2, "top1": 100, "top5": 100}
-    assert "the same split" in mistake(capsys, "ensemble", files["a"], files["other"])
+    told = mistake(capsys, "ensemble", files["a"], files["other"])
+    assert f"{files['other']}: scores of train of pairs, those of {files['a']} are of test of pairs" in told
+    assert "given twice" in mistake(capsys, "ensemble", files["a"], files["a"])
     assert "none.npz: no such file" in mistake(capsys, "ensemble", tmp_path / "none.npz")
 
 

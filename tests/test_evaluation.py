@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from torch import nn
 import ctnet
 from ctnet import evaluation
 from ctnet.data import transforms
-from ctnet.data.datasets import DataInfo
+from ctnet.data.datasets import VideoDataset
 from ctnet.errors import ResultError, VideoError
-from ctnet.evaluation import Scores, ensemble, metrics, pair_wins, score, shuffle
+from ctnet.evaluation import Clips, Scores, ensemble, metrics, pair_wins, score, shuffle
 from ctnet.protocol import Protocol
 from tests.toy import PLAIN, SMALL, network, write_set
 
@@ -113,10 +114,11 @@ def test_clips_have_different_orders_and_two_frames_can_be_shuffled_too():
     assert sorted(shuffle(clip[:, :, :2], 0).flatten().tolist()) == [0, 1]
 
 
-INFO = DataInfo(
+CLIPS = Clips(
     "by hand",
+    "test",
+    "0123",
     ("open", "close", "fall", "rise", "star"),
-    {"test": 8},
     tiers=("strict", "strict", "dynamics", "dynamics", "appearance"),
     reverse=(1, 0, 3, 2, 4),
 )
@@ -136,11 +138,12 @@ BY_HAND = Scores(
     ),
     np.array([0, 1, 0, 1, 2, 3, 4, 4]),
     "8x1x1@32",
+    CLIPS,
 )
 
 
 def test_metrics_of_scores_made_by_hand():
-    assert metrics(BY_HAND, INFO) == {
+    assert metrics(BY_HAND) == {
         "clips": 8,
         "top1": 37.5,
         "top5": 100.0,
@@ -148,27 +151,27 @@ def test_metrics_of_scores_made_by_hand():
         "pairs": {"strict": 62.5, "dynamics": 50.0},
     }
     assert BY_HAND.predictions.tolist() == [0, 4, 2, 0, 2, 2, 4, 0]
-    assert pair_wins(BY_HAND, INFO)[:6].tolist() == [1, 1, 0.5, 0, 1, 0]
-    assert np.isnan(pair_wins(BY_HAND, INFO)[6:]).all(), "no partner, no pair"
+    assert pair_wins(BY_HAND)[:6].tolist() == [1, 1, 0.5, 0, 1, 0]
+    assert np.isnan(pair_wins(BY_HAND)[6:]).all(), "no partner, no pair"
 
 
 def test_a_class_without_a_partner_in_the_set_has_no_pair():
-    info = DataInfo("half", INFO.classes, {"test": 8}, tiers=INFO.tiers, reverse=(None, None, 3, 2, 4))
-    assert metrics(BY_HAND, info)["pairs"] == {"dynamics": 50.0}
+    half = replace(BY_HAND, clips=replace(CLIPS, reverse=(None, None, 3, 2, 4)))
+    assert metrics(half)["pairs"] == {"dynamics": 50.0}
 
 
 def test_metrics_without_tiers_and_the_fifth_place():
-    scores = Scores(np.array([[9.0, 8, 7, 6, 5, 4, 3], [9, 8, 7, 6, 5, 4, 3]]), np.array([4, 5]), "8x1x1@32")
-    info = DataInfo("own", tuple("abcdefg"), {"test": 2})
-    assert metrics(scores, info) == {"clips": 2, "top1": 0.0, "top5": 50.0}
+    clips = Clips("own", "test", "", tuple("abcdefg"))
+    scores = Scores(np.array([[9.0, 8, 7, 6, 5, 4, 3], [9, 8, 7, 6, 5, 4, 3]]), np.array([4, 5]), "8x1x1@32", clips)
+    assert metrics(scores) == {"clips": 2, "top1": 0.0, "top5": 50.0}
 
 
 def test_tsn_is_right_on_exactly_one_of_each_pair_of_twins(smoke, tsn):
     data = evaluation.test_split(smoke, P)
     scores = score(tsn, data, P)
-    found = metrics(scores, data.info)
+    found = metrics(scores)
     assert found["pairs"] == {"strict": 50.0, "state change": 50.0, "dynamics": 50.0}
-    wins = pair_wins(scores, data.info).reshape(4, 44)[:, :38].reshape(-1, 2)
+    wins = pair_wins(scores).reshape(4, 44)[:, :38].reshape(-1, 2)
     assert (wins.sum(1) == 1).all() and set(wins.flatten()) == {0, 1}, "not by ties"
     twins = scores.logits.reshape(4, 44, 44)[:, :38].reshape(-1, 2, 44)
     assert twins[:, 0] == pytest.approx(twins[:, 1], abs=1e-4 * np.abs(twins).max())
@@ -186,19 +189,34 @@ def test_ct_net_tells_twins_and_shuffled_frames_apart(smoke, ct_net):
 
 
 def test_an_ensemble_is_the_mean_of_scores_of_the_same_clips():
-    other = Scores(BY_HAND.logits[:, ::-1], BY_HAND.labels, "16x1x1@32")
-    both = ensemble([BY_HAND, other])
+    other = replace(BY_HAND, logits=BY_HAND.logits[:, ::-1], protocol="16x1x1@32")
+    both = ensemble({"a": BY_HAND, "b": other})
     assert np.array_equal(both.logits, (BY_HAND.logits + other.logits) / 2)
     assert both.protocol == "8x1x1@32 + 16x1x1@32" and np.array_equal(both.labels, BY_HAND.labels)
-    for wrong in (
-        Scores(BY_HAND.logits, BY_HAND.labels[::-1], ""),
-        Scores(BY_HAND.logits[:7], BY_HAND.labels[:7], ""),
-        Scores(BY_HAND.logits[:, :4], BY_HAND.labels, ""),
-    ):
-        with pytest.raises(ResultError, match="same split in the same order, over the same classes"):
-            ensemble([BY_HAND, wrong])
+    assert set(metrics(both)) == {"clips", "top1", "top5", "tiers", "pairs"}
+    for wrong in ({"sha256": "4567", "split": "train"}, {"classes": CLIPS.classes[::-1]}):
+        apart = replace(BY_HAND, clips=replace(CLIPS, **wrong))
+        told = f"^b: scores of {apart.clips}, those of a are of test of by hand; .* same clips and classes"
+        with pytest.raises(ResultError, match=told):
+            ensemble({"a": BY_HAND, "b": apart})
     with pytest.raises(ResultError, match="at least one"):
-        ensemble([])
+        ensemble({})
+
+
+def test_clips_are_the_same_wherever_their_videos_are(smoke):
+    data = VideoDataset(smoke, "test", 8, 32, False)
+    here = Clips.of(data)
+    assert (here.data, here.split, str(here)) == ("motionpairs-smoke", "test", "test of motionpairs-smoke")
+
+    def having(**changed):
+        moved = VideoDataset(smoke, "test", 8, 32, False)
+        moved.manifest = replace(data.manifest, **changed)
+        return Clips.of(moved).sha256
+
+    there = np.array([f"/elsewhere/{path}" for path in data.manifest.paths])
+    assert having(paths=there) == here.sha256
+    assert len({here.sha256, having(labels=data.manifest.labels[::-1]), having(starts=data.manifest.starts + 1)}) == 3
+    assert Clips.of(VideoDataset(smoke, "train", 8, 32, False)) != here, "whose videos have the same names"
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "scores"])
@@ -206,7 +224,7 @@ def test_scores_come_back_from_their_file(tmp_path, name):
     BY_HAND.save(tmp_path / name)
     back = Scores.load(tmp_path / name)
     assert np.array_equal(back.logits, BY_HAND.logits) and np.array_equal(back.labels, BY_HAND.labels)
-    assert back.protocol == BY_HAND.protocol
+    assert back.protocol == BY_HAND.protocol and back.clips == CLIPS
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
@@ -228,6 +246,6 @@ def test_scores_that_cannot_be_read_or_written_are_named(tmp_path):
 
 def test_metrics_are_plain_numbers_for_json(smoke, tsn):
     data = evaluation.test_split(smoke, P)
-    found = metrics(Scores(np.eye(44).repeat(4, 0), np.arange(44).repeat(4), str(P)), data.info)
+    found = metrics(Scores(np.eye(44).repeat(4, 0), np.arange(44).repeat(4), str(P), Clips.of(data)))
     assert json.loads(json.dumps(found)) == found and found["top1"] == 100
     assert set(found["pairs"].values()) == {100.0}

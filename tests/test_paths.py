@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import ctnet
-from ctnet.evaluation import Scores
+from ctnet.evaluation import Clips, Scores
 from tests.toy import PLAIN
 
 SAVES = {
     "weights": ctnet.create_model("tsn_resnet50", num_classes=2, **PLAIN),
-    "scores": Scores(np.random.default_rng(0).random((99, 99)), np.zeros(99, np.int64), "8x1x1@32"),
+    "scores": Scores(
+        np.random.default_rng(0).random((99, 99)), np.zeros(99, np.int64), "8x1x1@32", Clips("a", "test", "", ("b",))
+    ),
 }
 
 

@@ -51,7 +51,7 @@ def test_a_run_learns_what_colour_tells(toy, unbroken, tmp_path):
     assert len(losses) == 8 and losses[-1] < losses[0] / 2 and record["epochs"][-1]["accuracy"] > 0.9
     protocol = Protocol(4, size=32)
     held_out = evaluation.test_split(tmp_path, protocol)
-    assert evaluation.metrics(evaluation.score(net, held_out, protocol), held_out.info)["top1"] >= 90
+    assert evaluation.metrics(evaluation.score(net, held_out, protocol))["top1"] >= 90
 
 
 def test_every_weight_moves_in_one_step(toy, tmp_path):
