@@ -88,6 +88,7 @@ def status(book: Path) -> str:
 def claims(found: Evidence) -> str:
     """Markdown: how many claims stand how, then each with its verdict and the scale it was measured at."""
     from ctnet import claims as paper_claims
+    from ctnet.tables import p_value
 
     verdicts = paper_claims.verdicts(found.differences, found.measured)
     counts = Counter(verdict.verdict for verdict in verdicts.values())
@@ -99,16 +100,25 @@ def claims(found: Evidence) -> str:
     ]
     for claim in paper_claims.claims():
         verdict = verdicts[claim.id]
-        where = f"{claim.section}, p. {claim.page}" + (f", Table {claim.table}" if claim.table else "")
         badge = f"{{bdg-{BADGES.get(verdict.verdict, PLAIN_BADGE)}}}`{verdict.verdict}`"
         here = "" if verdict.effect is None else _effect(claim, verdict.effect)
         scales = sorted({found.scales[pair] for pair in claim.pairs if pair in found.scales})
         if here and claim.kind == "accuracy":
             here += f" ({', '.join(scales)})"
-        p = "" if verdict.p is None else f"{verdict.p:.2g}"
+        if claim.kind == "mechanism" and claim.id in found.measured:
+            here = "{doc}`measured </runs/ct_module>`"
+        p = "" if verdict.p is None else p_value(verdict.p)
         note = f" (needs {claim.needs})" if claim.needs else ""
-        lines.append(f"| {_cell(claim.claim)}{_cell(note)} | {where} | {_printed(claim)} | {here} | {badge} | {p} |")
+        cells = [_cell(claim.claim + note), _where(claim), _printed(claim), here, badge, p]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _where(claim) -> str:
+    """`4.1, p. 6, Table 2a: ct, csn`: section, page, and the compared rows of the table."""
+    rows = ", ".join(f"`{ref.partition('/')[2]}`" for ref in (claim.a, *claim.b) if ref)
+    table = f", Table {claim.table}" + (f": {rows}" if rows else "") if claim.table else ""
+    return f"{claim.section}, p. {claim.page}{table}"
 
 
 def _effect(claim, effect: float) -> str:
@@ -120,13 +130,17 @@ def _effect(claim, effect: float) -> str:
 
 
 def _printed(claim) -> str:
-    """The paper's own effect, in the form of `_effect`; empty for a claim that states none."""
-    from ctnet.claims import paper_effect
+    """The paper's own effect, in the form of `_effect`: as it is stated, else from its printed figures."""
+    from ctnet.claims import cost_verdict, paper_effect
+    from ctnet.paper import row
 
     if claim.kind in ("accuracy", "sota"):
         return f"{paper_effect(claim):+.1f} points"
-    units = {"prints": "GFLOPs", "times_fewer": "×"}
-    return f"{claim.value} {units[claim.test]}" if claim.test in units else ""
+    if claim.kind != "cost":
+        return ""
+    if claim.value:
+        return f"{claim.value} {'GFLOPs' if claim.test == 'prints' else '×'}"
+    return _effect(claim, cost_verdict(claim, lambda ref: row(ref).paper["gflops"]).effect)
 
 
 def _cell(text: str) -> str:

@@ -224,3 +224,12 @@ def test_an_accuracy_verdict_names_its_scale():
     assert "`not yet measured`" in lines[other.claim]
     measured = next(c for c in claims() if c.id == "field-one")
     assert "{bdg-danger}`not`" in lines[measured.claim]
+
+
+def test_a_cost_claim_names_its_rows_and_sets_the_papers_ratio_beside_ours():
+    lines = {line.split("|")[1].strip(): line.split("|")[2:5] for line in book.claims(book.Evidence()).splitlines()[2:]}
+    where, printed, here = (cell.strip() for cell in lines["CT-Module and the CSN module cost about the same"])
+    assert where == "4.1, p. 6, Table 2a: `ct`, `csn`"
+    assert (printed, here) == ("1.020 ×", "1.019 ×")  # 36.3 / 35.6 as printed
+    _, stated, counted = (cell.strip() for cell in lines["The ensemble of four CT-Nets needs 280 GFLOPs"])
+    assert (stated, counted) == ("280 GFLOPs", "279.6 GFLOPs")
