@@ -24,6 +24,7 @@ class RealSet:
     test: int
     source: str
     disk: str
+    address: str
 
     @property
     def scale(self) -> str:
@@ -63,8 +64,13 @@ def sets() -> list[RealSet]:
 def content_table() -> pd.DataFrame:
     """What each set holds as its owners published it, and the command that makes it."""
     columns = {"set": "title", "classes": "classes", "videos": "videos", "trained on": "train", "tested on": "test"}
-    columns |= {"on disk": "disk", "command, DIR as its owners unpack it": "prepare", "counts from": "source"}
+    columns |= {"on disk": "disk", "command, DIR as its owners unpack it": "prepare"}
     return pd.DataFrame([{name: getattr(s, key) for name, key in columns.items()} for s in sets()])
+
+
+def source_table() -> pd.DataFrame:
+    """Where each set can be had, and where its counts are from."""
+    return pd.DataFrame([{"set": s.title, "from": s.address, "counts": s.source} for s in sets()])
 
 
 def recipe_table() -> pd.DataFrame:
@@ -88,7 +94,7 @@ def cost_table() -> pd.DataFrame:
     for s in sets():
         training, testing = s.pflops()
         hours = {
-            f"hours on {letter}": round(training * 1e15 / rate[s.experiment.recipe.precision] / 3600, 1)
+            f"hours on {letter}": three_digits(training * 1e15 / rate[s.experiment.recipe.precision] / 3600)
             for letter, rate in fast.items()
         }
         found = results.read(s.experiment.key, s.scale)
@@ -98,11 +104,17 @@ def cost_table() -> pd.DataFrame:
             else ""
         )
         lines.append(
-            {"set": s.title, "training (PFLOPs)": round(training, 2), "test (PFLOPs)": round(testing, 2)}
+            {"set": s.title, "training (PFLOPs)": three_digits(training), "test (PFLOPs)": three_digits(testing)}
+            | {"precision": s.experiment.recipe.precision}
             | hours
             | {"training time": measured or "not yet measured", "command": s.command}
         )
     return pd.DataFrame(lines)
+
+
+def three_digits(value: float) -> str:
+    """2394.6 -> `2390`, 0.01234 -> `0.0123`: as much of an estimate as it is worth."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def rates() -> dict[str, dict[str, float]]:

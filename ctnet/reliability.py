@@ -25,6 +25,7 @@ def tried(measured: Sequence[dict]) -> pd.DataFrame:
 
 
 def tasks(kills: dict) -> list[tuple[str, dict]]:
+    """(what was killed, its part of the record) in the order of `KILLED`."""
     return [(what, kills.get(task, {})) for task, what in KILLED.items()]
 
 

@@ -281,8 +281,13 @@ pd.set_option("display.max_colwidth", None)  # notes are read to their end
 
 
 def show(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Keeps the table as <csv folder>/<name>.csv and returns it for display, its first column in front, in one head."""
+    """Keeps the table as <csv folder>/<name>.csv and returns it for display: its first column in front, in one head,
+    and as many decimals in all lines of a column of numbers."""
     csv_folder().mkdir(parents=True, exist_ok=True)
     frame.to_csv(csv_folder() / f"{name}.csv", index=False)
     first = frame.columns[0]
-    return frame.astype(object).where(frame.notna(), "–").set_index(first).rename_axis(index=None, columns=first)
+    shown = frame.astype(object).where(frame.notna(), "–")
+    for column, values in frame.select_dtypes("float").items():
+        digits = max((len(f"{v:.3f}".rstrip("0").partition(".")[2]) for v in values.dropna()), default=0)
+        shown[column] = [f"{v:.{digits}f}" if v == v else "–" for v in values]
+    return shown.set_index(first).rename_axis(index=None, columns=first)

@@ -140,6 +140,21 @@ def test_render_is_idempotent_and_keeps_other_outputs(tmp_path):
     assert render(path) == "" and path.read_text() == first
 
 
+def test_pictures_get_the_text_that_they_carry_or_that_of_the_function_that_drew_them(tmp_path):
+    def cell(source, **facts):
+        drawn = new_code_cell(source)
+        drawn.outputs = [nbformat.v4.new_output("display_data", {"image/png": ""}, metadata=facts)]
+        return drawn
+
+    path = tmp_path / "page.ipynb"
+    cells = [cell('plots.tiers("2a", results);'), cell("plots.show_clips(c, t)", **{"image/png": {"alt": "two clips"}})]
+    nbformat.write(new_notebook(cells=[*cells, cell("axis.plot()")]), path)
+    render(path)
+    first, second, third = (c.metadata.get("mystnb") for c in nbformat.read(path, as_version=4).cells)
+    assert first["image"]["alt"].startswith("Accuracy of each row on each tier") and "\n" not in first["image"]["alt"]
+    assert second == {"image": {"alt": "two clips"}} and third is None
+
+
 def pretend_gpus(monkeypatch, tmp_path, count: int) -> None:
     monkeypatch.setattr(gpus, "count", lambda: count)
     monkeypatch.setenv("CTNET_LOCKS", str(tmp_path))

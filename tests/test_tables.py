@@ -186,7 +186,11 @@ def test_a_shown_table_is_kept_as_csv(place):
             {"row": "TSN", "p": "", "top-1": "16.9"},
             {"row": "CT", "p": "0.01", "top-1": "47.3"},
         ]
-    assert list(shown.index) == ["TSN", "CT"] and shown["p"].tolist() == ["–", 0.01]
+    assert list(shown.index) == ["TSN", "CT"] and shown["p"].tolist() == ["–", "0.01"]
+    uneven = pd.DataFrame({"row": ["a", "b", "c"], "x": [42.947, 37.32, 40.0], "n": [1, 2, 3], "y": [1.0, 2.0, None]})
+    shown = tables.show(uneven, "table_y")
+    assert shown["x"].tolist() == ["42.947", "37.320", "40.000"] and shown["n"].tolist() == [1, 2, 3]
+    assert shown["y"].tolist() == ["1", "2", "–"]
 
 
 def test_where_nothing_is_recorded_a_page_still_shows_its_tables(place):
