@@ -18,7 +18,7 @@ _PUBLIC = {
     "Protocol": "ctnet.protocol",
     "Experiment": "ctnet.experiments",
 }
-_MODULES = ("saliency", "export")
+_MODULES = ("data", "export", "saliency")
 __all__ = [*_PUBLIC, *_MODULES, "__version__"]
 
 

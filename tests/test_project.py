@@ -133,6 +133,14 @@ def test_make_help_lists_every_target():
         assert f"make {target} " in listed
 
 
+def test_the_names_of_the_readme_are_there_after_import_ctnet_alone():
+    snippet = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    names = set(re.findall(r"ctnet((?:\.[a-z_]+)+)\(", snippet))
+    assert {".data.normalize", ".saliency.saliency", ".export.to_onnx", ".load_released"} <= names
+    code = "import ctnet; " + "; ".join(f"ctnet{name}" for name in sorted(names))
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_no_large_file_is_stored():
     """The repository stays under 20 MB, and nothing generated is in it."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
