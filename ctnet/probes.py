@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ctnet import paths, processes, results
+from ctnet.data.motionpairs.probes import ridge
 from ctnet.data.prepare import locate
 from ctnet.errors import CtnetError
 from ctnet.experiments import SCALES
@@ -24,21 +25,7 @@ SEEN: dict[str, Callable[[Tensor], Tensor]] = {
     "mean of the frames": lambda clips: clips.mean(2).flatten(1),
     "frames in order": lambda clips: clips.flatten(1),
 }
-
-
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
-
-
-def ridge(train: Tensor, labels: Tensor, test: Tensor, penalty: float) -> Tensor:
-    """Classes of the test rows by a ridge regression on one-hot labels, in its dual form; features standardised."""
-    train, test = train.double(), test.double()
-    mean, std = train.mean(0), train.std(0) + 1e-6
-    train, test = (train - mean) / std, (test - mean) / std
-    kernel = train @ train.T / train.shape[1]
-    kernel.diagonal().add_(penalty)
-    onehot = torch.nn.functional.one_hot(labels).double()
-    onehot -= onehot.mean(0)
-    return (test @ (train.T @ torch.linalg.solve(kernel, onehot))).argmax(1)
 
 
 def choose(train: Tensor, labels: Tensor) -> float:

@@ -41,16 +41,22 @@ WITHOUT_ORDER = {
 PROBES = WITHOUT_ORDER | {"frames in order": neighbours}
 
 
+def ridge(train: Tensor, labels: Tensor, test: Tensor, penalty: float) -> Tensor:
+    """Classes of the test rows by a ridge regression on one-hot labels, in its dual form; features standardised."""
+    train, test = train.double(), test.double()
+    mean, std = train.mean(0), train.std(0) + 1e-6
+    train, test = (train - mean) / std, (test - mean) / std
+    kernel = train @ train.T / train.shape[1]
+    kernel.diagonal().add_(penalty)
+    onehot = F.one_hot(labels).double()
+    onehot -= onehot.mean(0)
+    return (test @ (train.T @ torch.linalg.solve(kernel, onehot))).argmax(1)
+
+
 def judge(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> int:
     """Right answers on the test twins of a ridge fitted to the features (N, D) of (first, second) training twins."""
-    x, z = torch.cat(train).double(), torch.cat(test).double()
-    y = torch.cat([torch.ones(len(train[0])), -torch.ones(len(train[1]))]).double()
-    mean, std = x.mean(0), x.std(0) + 1e-6
-    x, z = (x - mean) / std, (z - mean) / std
-    kernel = x @ x.T / x.shape[1]
-    score = z @ x.T @ torch.linalg.solve(kernel + 0.3 * torch.eye(len(x), dtype=torch.float64), y)
-    n = len(test[0])
-    return int((score[:n] > 0).sum() + (score[n:] <= 0).sum())
+    labels, truth = (torch.arange(2).repeat_interleave(len(twins[0])) for twins in (train, test))
+    return int((ridge(torch.cat(train), labels, torch.cat(test), penalty=0.3) == truth).sum())
 
 
 def accuracy(pairs, features) -> tuple[float, float]:
