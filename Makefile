@@ -38,14 +38,15 @@ data: setup ## draw MotionPairs at SCALE (it has no paper scale: there the noteb
 	@$(PY) -m ctnet data prepare motionpairs --scale $(patsubst paper,cpu,$(strip $(SCALE)))
 
 notebooks: data ## run the notebooks that need it
-	@$(SNAKEMAKE) notebooks
+	@$(SAY); $(SNAKEMAKE) notebooks
 
+SAY = echo "of $(words $(wildcard notebooks/*.ipynb)) notebooks, those whose sources or inputs have changed are run"
 SNAKEMAKE = $(PY) -m snakemake --cores $(CORES) --resources gpu=$(GPUS) --keep-going --rerun-incomplete --nolock \
   --quiet all $(if $(filter 1,$(MISSING) $(FRESH)),--forcerun notebook) \
   --config scale=$(strip $(SCALE)) missing=$(strip $(MISSING)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
 
 book: data ## run the notebooks that need it, build the book, say where it is
-	@status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet.book || status=1; exit $$status
+	@$(SAY); status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet.book || status=1; exit $$status
 
 test: setup ## the tests, on all cores
 	@$(PY) -m pytest -n $(CORES) --dist loadfile

@@ -124,7 +124,8 @@ def provenance() -> dict:
     if torch.cuda.is_available():
         device = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     else:
-        device = f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        device = f"{cpu_name()}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)}"
     packages = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "decord", "av")
     return {
         "device": device,
