@@ -124,8 +124,7 @@ def provenance() -> dict:
     if torch.cuda.is_available():
         device = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     else:
-        threads = torch.get_num_threads()
-        device = f"{cpu_name()}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)}"
+        device = f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "decord", "av")
     return {
         "device": device,
