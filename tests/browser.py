@@ -50,7 +50,7 @@ def load(url: str, profile: Path, netlog: Path | None = None, *arguments: str) -
         "--dump-dom",
         url,
     ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 def requests(netlog: Path) -> list[str]:
