@@ -2,7 +2,9 @@
 
 import csv
 import signal
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import lightning as L
@@ -44,11 +46,15 @@ class Rates(L.Callback):
 
 
 class Progress(TQDMProgressBar):
-    """Loss and accuracy of the epoch so far, clips/s of loader and of model, time left of the whole run."""
+    """Loss and accuracy of the epoch so far, clips/s of loader and of model, time left of the whole run; on stderr."""
 
     def __init__(self, rates: Rates):
         super().__init__()
         self.rates = rates
+
+    def init_train_tqdm(self):
+        with redirect_stdout(sys.stderr):  # Lightning's bar keeps the stdout that it finds, which is for results
+            return super().init_train_tqdm()
 
     def on_train_start(self, trainer, module):
         super().on_train_start(trainer, module)

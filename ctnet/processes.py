@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -118,7 +119,8 @@ def share_state(module) -> None:
 
 
 def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str | None = None) -> None:
-    """`python -m WORDS` in `devices` processes on each of `nodes` machines, through torchrun; prints what they print.
+    """`python -m WORDS` in `devices` processes on each of `nodes` machines, through torchrun; prints what they print,
+    where they print it.
 
     On several machines each calls this; rendezvous: `HOST:PORT` of one of them, the same on all. ConfigError for
     numbers that do not fit, TrainingError with the first error of any process, which ends all of them.
@@ -135,25 +137,41 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str |
     meet = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous]
     command = [sys.executable, "-u", "-m", __name__, *(meet if nodes > 1 else ["--standalone"])]
     command += ["--nproc-per-node", str(devices), "-m", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as job:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as job, ThreadPoolExecutor(1) as pool:
+        told = pool.submit(follow, job.stderr)
+        told.add_done_callback(lambda done: done.exception() and job.terminate())
         try:
-            errors = follow(job.stdout)
+            pass_on(job.stdout)
+            errors = told.result()
         except BaseException:  # Ctrl-C, or nobody reads on
             job.terminate()
             raise
     if job.returncode:
         raise TrainingError(errors[0] if errors else f"torchrun ended with exit status {job.returncode}")
     for line in errors:  # the job went well: they were none
-        print(f"{ERROR}{line}")
+        tell(line)
+
+
+def lines_of(output: IO[bytes]) -> Iterator[str]:
+    """Lines as they come, those of progress bars too: \\r ends a line and is kept."""
+    yield from io.TextIOWrapper(output, encoding="utf-8", errors="replace", newline="")
+
+
+def pass_on(output: IO[bytes]) -> None:
+    """Prints the lines of a job's standard output."""
+    for line in lines_of(output):
+        sys.stdout.write(line)
+        sys.stdout.flush()
 
 
 def follow(output: IO[bytes]) -> list[str]:
-    """Prints lines as they come, those of progress bars too; returns, and does not print, those that tell an error."""
+    """Prints the lines of a job's standard error there; returns, and does not print, those that tell an error."""
     errors = []
-    for line in io.TextIOWrapper(output, encoding="utf-8", errors="replace", newline=""):  # \r ends a line and is kept
+    for line in lines_of(output):
         before, mark, error = line.partition(ERROR)
-        sys.stdout.write(before)
-        sys.stdout.flush()
+        sys.stderr.write(before)
+        sys.stderr.flush()
         if mark:
             errors.append(error.strip())
     return errors

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -194,7 +195,7 @@ def train(
     history, rates = History(folder / "logs"), Rates()
     progress = progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
     if progress and processes.rank() == 0:
-        print(rate_line(recipe, world))
+        print(rate_line(recipe, world), file=sys.stderr)
     keep = ModelCheckpoint(folder, "last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = L.Trainer(
         max_epochs=recipe.epochs,

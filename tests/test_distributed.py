@@ -130,7 +130,7 @@ def test_a_notebook_follows_an_experiment_on_two_devices(sets, tmp_path, capsys,
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     e = replace(jobs.E, data=str(sets / "clips"))
     result = experiments.run(e, devices=2)
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert "lr 0.02 for 64 clips: 0.00125 at 4 clips a step, 2 on each of 2 processes" in told
     assert "Epoch 0: 100%" in told and result == results.read(e.key, "cpu")
     assert result.record["training"]["processes"] == 2 and result.record["labels"] == [0, 1, 0, 1, 0, 1, 0]
@@ -152,12 +152,15 @@ def test_an_experiment_reaches_its_processes_whole(scale):
 
 
 ROLE = """
-import os, signal, time
+import os, signal, sys, time
+if os.environ["ROLE"] == "prints":
+    os.write(1, f"result {os.environ['RANK']}\\n".encode())
+    raise SystemExit(os.write(2, f"told {os.environ['RANK']}\\n".encode()) * 0)
 os.write(1, f"process {os.getpid()}\\n".encode())  # in one piece, whatever the other writes
 if os.environ["RANK"] == "1" and os.environ["ROLE"] == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
 if os.environ["ROLE"] == "tells":
-    raise SystemExit(print("ctnet: this is no error"))
+    raise SystemExit(print("ctnet: this is no error", file=sys.stderr))
 time.sleep(1000)
 """
 
@@ -183,7 +186,7 @@ def test_a_killed_process_ends_the_launch_with_one_line(role, capsys):
 def test_a_job_that_goes_well_keeps_nothing_to_itself(role, capsys):
     role("tells")
     processes.launch(["role"], 1)
-    assert "ctnet: this is no error\n" in capsys.readouterr().out
+    assert "ctnet: this is no error\n" in capsys.readouterr().err
 
 
 def test_an_interrupt_ends_the_processes(role, monkeypatch):
@@ -196,7 +199,7 @@ def test_an_interrupt_ends_the_processes(role, monkeypatch):
             pids.extend(map(int, rest) if name == b"process" else ())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(processes, "follow", interrupted)
+    monkeypatch.setattr(processes, "pass_on", interrupted)
     with pytest.raises(KeyboardInterrupt):
         processes.launch(["role"], 2)
     assert len(pids) == 2 and not any(map(alive, pids))
@@ -215,7 +218,14 @@ def alive(pid: int) -> bool:
 def test_lines_come_as_they_are_and_errors_are_kept_for_the_end(capsys):
     output = b"one\n\rEpoch 0: 10%\rEpoch 0: 50%ctnet: the loss is nan\nctnet: process 1 ended\n"
     assert processes.follow(io.BytesIO(output)) == ["the loss is nan", "process 1 ended"]
-    assert capsys.readouterr().out == "one\n\rEpoch 0: 10%\rEpoch 0: 50%"
+    assert capsys.readouterr() == ("", "one\n\rEpoch 0: 10%\rEpoch 0: 50%")
+
+
+def test_what_a_job_prints_as_results_stays_apart_from_what_it_tells(role, capsys):
+    role("prints")
+    processes.launch(["role"], 2)
+    told = capsys.readouterr()
+    assert sorted(told.out.splitlines()) == ["result 0", "result 1"] and "told 0" in told.err and "told 1" in told.err
 
 
 def test_numbers_of_processes_that_do_not_fit_are_refused(monkeypatch):

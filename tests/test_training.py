@@ -262,11 +262,12 @@ def test_an_empty_set_and_a_label_out_of_range_are_named(own, tmp_path):
 def test_the_progress_bar_tells_loss_accuracy_rates_and_time_left(toy, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(toy, tmp_path, replace(RECIPE, epochs=1), progress=True)
-    out = capsys.readouterr().out
+    told = capsys.readouterr()
+    assert told.out == "", "standard output is for results"
     line = r"loss=\d+\.\d+, accuracy=[01]\.\d+, loader=\d+ clips/s, model=\d+ clips/s, left=\d+\.\d min"
-    assert re.search(r"Epoch 0: +25%.*" + line, out), "from the first step on"
-    assert re.search(r"Epoch 0: 100%.*" + line, out)
-    assert "v_num" not in out
+    assert re.search(r"Epoch 0: +25%.*" + line, told.err), "from the first step on"
+    assert re.search(r"Epoch 0: 100%.*" + line, told.err)
+    assert "v_num" not in told.err
 
 
 def test_the_progress_bar_can_be_switched_off(toy, tmp_path, capsys, monkeypatch):
