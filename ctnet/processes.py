@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ERROR = "ctnet: "  # how the command line marks an error
+NOTE = "note: "  # and, behind that, what is none
 messages = None  # the group that Python objects travel in: on the CPU, and patient with a rank 0 that waits for a lock
 
 
@@ -170,16 +171,23 @@ def follow(output: IO[bytes]) -> list[str]:
     errors = []
     for line in lines_of(output):
         before, mark, error = line.partition(ERROR)
-        sys.stderr.write(before)
-        sys.stderr.flush()
-        if mark:
+        if mark and not error.startswith(NOTE):
             errors.append(error.strip())
+            line = before
+        sys.stderr.write(line)
+        sys.stderr.flush()
     return errors
 
 
 def tell(error: object) -> None:
     """An error's line on standard error, in one piece: processes of a job write to the same place."""
     sys.stderr.write(f"{ERROR}{error}\n")
+
+
+def note(text: object) -> None:
+    """A line on standard error of what a user should know and is no error; in a job rank 0 says it."""
+    if rank() == 0:
+        tell(f"{NOTE}{text}")
 
 
 def first_failure(failed: "ChildFailedError") -> tuple[int, "ProcessFailure"]:

@@ -47,6 +47,7 @@ class VideoClassifier(L.LightningModule):
             if isinstance(conv, nn.Conv2d):
                 conv.to(memory_format=torch.channels_last)
         self.accuracy = MulticlassAccuracy(network.config.num_classes, average="micro")
+        self.first_unread: str | None = None  # why, of the first video that this process could not read
         self.begin()
 
     def begin(self):
@@ -59,6 +60,7 @@ class VideoClassifier(L.LightningModule):
     def training_step(self, batch: Batch, step: int) -> Tensor | None:
         """The loss of this process's clips, such that the mean over processes is the mean over the step's clips."""
         clips, labels = batch.clips, batch.labels
+        self.first_unread = self.first_unread or next(iter(batch.skipped), None)
         size, world = len(labels), processes.world()
         read, skipped, idle = processes.total(size, len(batch.skipped), int(not size))
         self.count_skipped(skipped, read)
@@ -219,10 +221,22 @@ def train(
     last = processes.agree(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
     with warnings.catch_warnings(), reading(dataset), plain_errors(trainer, folder):
         warnings.filterwarnings("ignore", module="lightning")  # folders that exist, few workers, few steps
-        trainer.fit(VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last)
+        trainer.fit(module := VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last)
     processes.share_state(network)
+    tell_unread(dataset, history, module)
     course = {"epochs": history.epochs, "seconds": round(history.seconds, 1), "clips_per_s": rates.per_second()}
     return course | {"processes": world}
+
+
+def tell_unread(dataset: VideoDataset, history: History, module: VideoClassifier) -> None:
+    """One line on standard error where videos were left out of the training; all processes of a job call this."""
+    first = next(filter(None, processes.gather(module.first_unread)), None)
+    if count := int(max((epoch.get("skipped", 0) for epoch in history.epochs), default=0)):
+        processes.note(
+            f"{count} of {len(dataset)} clips of {dataset.manifest.folder / dataset.split}.csv could not be read and "
+            f"were left out of the training{f'; the first: {first}' if first else ''}; "
+            "`python -m ctnet data verify` names all"
+        )
 
 
 def rate_line(recipe: Recipe, world: int) -> str:

@@ -216,9 +216,9 @@ def alive(pid: int) -> bool:
 
 
 def test_lines_come_as_they_are_and_errors_are_kept_for_the_end(capsys):
-    output = b"one\n\rEpoch 0: 10%\rEpoch 0: 50%ctnet: the loss is nan\nctnet: process 1 ended\n"
+    output = b"one\nctnet: note: two\n\rEpoch 0: 10%\rEpoch 0: 50%ctnet: the loss is nan\nctnet: process 1 ended\n"
     assert processes.follow(io.BytesIO(output)) == ["the loss is nan", "process 1 ended"]
-    assert capsys.readouterr() == ("", "one\n\rEpoch 0: 10%\rEpoch 0: 50%")
+    assert capsys.readouterr() == ("", "one\nctnet: note: two\n\rEpoch 0: 10%\rEpoch 0: 50%")
 
 
 def test_what_a_job_prints_as_results_stays_apart_from_what_it_tells(role, capsys):

@@ -228,10 +228,13 @@ def own(toy, tmp_path):
     return Path(shutil.copytree(toy, tmp_path / "own"))
 
 
-def test_a_broken_video_is_counted_and_left_out(own, tmp_path):
+def test_a_broken_video_is_counted_told_and_left_out(own, tmp_path, capsys):
     (own / "train03.avi").write_bytes(b"no video")
     _, record = fit(own, tmp_path / "run", replace(RECIPE, epochs=2, max_skipped=0.1))
     assert [e["skipped"] for e in record["epochs"]] == [1, 1]
+    told = capsys.readouterr().err
+    assert told.startswith(f"ctnet: note: 1 of 16 clips of {own / 'train.csv'} could not be read and were left out")
+    assert f"the first: {own / 'train03.avi'}: " in told and told.count("\n") == 1
 
 
 def test_too_many_broken_videos_stop_the_run(own, tmp_path):
