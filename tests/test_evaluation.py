@@ -92,11 +92,15 @@ def test_a_network_that_gives_no_numbers_has_no_score(seven):
         score(net, evaluation.test_split(seven, p), p)
 
 
-def test_a_broken_test_video_is_an_error_that_names_it(seven, tmp_path):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_test_video_is_an_error_of_one_line_that_names_it(seven, tmp_path, workers):
     folder = shutil.copytree(seven, tmp_path / "copy")
     (folder / "test04.avi").write_bytes(b"text")
-    with pytest.raises(VideoError, match="test04.avi"):
-        score(Bends(), evaluation.test_split(folder, P), P)
+    with pytest.raises(VideoError) as error:
+        score(Bends(), evaluation.test_split(folder, P), P, workers=workers)
+    told = str(error.value)
+    assert told.startswith(f"{folder / 'test04.avi'}: ") and "\n" not in told
+    assert told.endswith(f"(a clip of {folder / 'test.csv'}); restore the file, or prepare the set again")
 
 
 @given(frames=st.integers(3, 24), index=st.integers(0, 10**6))

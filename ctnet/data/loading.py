@@ -10,7 +10,7 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 
 from ctnet import processes
 from ctnet.data.datasets import Unreadable, VideoDataset
-from ctnet.errors import DataError
+from ctnet.errors import DataError, VideoError
 
 TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gives up
 
@@ -84,12 +84,17 @@ def cores() -> int:
 
 @contextmanager
 def reading(dataset: VideoDataset) -> Iterator[None]:
-    """Around a loop over a loader's batches: DataError where a process that reads was killed, or hangs in a video.
+    """Around a loop over a loader's batches: DataError where a process that reads was killed, or hangs in a video;
+    VideoError, of one line and with the mend, where a video cannot be read and may not be left out.
 
     torch tells of the first wherever the loop is just then, by a signal's handler.
     """
     try:
         yield
+    except VideoError as error:  # out of another process it comes at the end of that one's traceback
+        line = str(error).strip().splitlines()[-1].removeprefix(f"{VideoError.__module__}.{VideoError.__name__}: ")
+        table = dataset.manifest.folder / f"{dataset.split}.csv"
+        raise VideoError(f"{line} (a clip of {table}); restore the file, or prepare the set again") from error
     except RuntimeError as error:
         if not str(error).startswith("DataLoader "):
             raise
