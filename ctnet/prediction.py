@@ -1,5 +1,6 @@
 """The prediction for one video: as a list of classes, and drawn over the frames that the network saw."""
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def predict(
     by default those in the network's file, else "class 0", ... · save: a file for the frames that were picked, under
     the likeliest class, its probability and its saliency (`drawing.save`): .png or .jpg for the frames in a row, .mp4
     or .gif for one after the other; of several views the first clip's central crop. Raises VideoError with the path
-    and the reason, ConfigError for another suffix before anything is read.
+    and the reason; before anything is read ConfigError for another suffix, or what is no network.
     """
     if save:
         drawing.check(save)
@@ -46,7 +47,11 @@ def predict(
 
 
 def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] | None):
-    """The protocol and the class names that are given, or else those of the network's file."""
+    """The protocol and the class names that are given, or else those of the network's file. ConfigError: no network."""
+    if not (isinstance(network, nn.Module) and isinstance(getattr(network, "fc", None), nn.Linear)):
+        raise ConfigError(
+            f"a network of ctnet is needed, such as ctnet.load('weights.safetensors'), not {reprlib.repr(network)}"
+        )
     protocol = protocol or getattr(network, "protocol", None) or Protocol()
     classes = classes or getattr(network, "classes", None) or [f"class {i}" for i in range(network.fc.out_features)]
     if len(classes) != network.fc.out_features:

@@ -95,3 +95,19 @@ def test_another_suffix_is_refused_before_anything_is_read(ct_net, tmp_path):
     with pytest.raises(VideoError, match="absent.mp4"):
         predict(ct_net, tmp_path / "absent.mp4", P, save=tmp_path / "o.png")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("thing", ["weights.safetensors", None, torch.nn.Linear(2, 2)])
+def test_what_is_no_network_is_told(thing):
+    with pytest.raises(
+        ConfigError, match=r"a network of ctnet is needed, such as ctnet.load\('weights.safetensors'\), not"
+    ):
+        predict(thing, "video.mp4")
+
+
+def test_a_video_that_is_none_is_told_with_its_path(tsn, tmp_path):
+    (tmp_path / "notes.txt").write_text("no video")
+    with pytest.raises(VideoError, match="notes.txt: no video that can be read, or a damaged one"):
+        predict(tsn, tmp_path / "notes.txt")
+    with pytest.raises(VideoError, match="none.mp4: no such file"):
+        predict(tsn, tmp_path / "none.mp4")

@@ -79,6 +79,10 @@ def too_short(path: Path, count: int, order: list[int]) -> VideoError:
 
 def reason(error: Exception) -> str:
     """One line, without the path that FFmpeg adds."""
+    import av
+
+    if isinstance(error, av.error.InvalidDataError):
+        return "no video that can be read, or a damaged one (invalid data found)"
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
     return text.splitlines()[0][:200]
 

@@ -40,9 +40,13 @@ def read_state(path: str | Path) -> State:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # unpicklers raise whatever the bytes make them
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path}: not a file of plain weights ({reason})") from error
+        raise WeightsError(
+            f"{path}: not a file of plain weights: it is damaged, or holds something other than tensors, and is not "
+            "read, since such a file can run code; save its state_dict alone, or take the whole file"
+        ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: holds no state_dict of tensors")
