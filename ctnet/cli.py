@@ -205,6 +205,9 @@ def train(options):
     if several(options) and (options.fresh or len(recorded(wanted)) < len(wanted)):
         return launch(options)
     workers = share_cores(options)
+    processes.join()
+    if known := 0 if options.fresh else processes.agree(lambda: len(recorded(wanted))):
+        processes.note(f"{known} of {len(wanted)} recorded already, and not run again; --fresh trains anew")
     for e in wanted:
         result = run(e, options.fresh, workers)
         if processes.rank() == 0:

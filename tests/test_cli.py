@@ -137,7 +137,11 @@ def test_train_prints_the_recorded_result_and_does_not_train_again(capsys, home,
     from ctnet import experiments
 
     monkeypatch.setattr(experiments, "carry_out", lambda *_: pytest.fail("trained again"))
-    told = json.loads(output(capsys, "train", "ctnet_resnet50", "--scale", "smoke", "--seeds", 0))
+    capsys.readouterr()
+    assert main("train ctnet_resnet50 --scale smoke --seeds 0 --devices 2".split()) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("ctnet: note: 1 of 1 recorded already, and not run again; --fresh trains anew\n")
+    told = json.loads(out)
     (file,) = home.glob("results/smoke/*.json")
     record = json.loads(file.read_text())
     assert told == {"result": file.stem, **record["metrics"]}
