@@ -145,6 +145,8 @@ def test_train_prints_the_recorded_result_and_does_not_train_again(capsys, home,
     (file,) = home.glob("results/smoke/*.json")
     record = json.loads(file.read_text())
     assert told == {"result": file.stem, **record["metrics"]}
+    tiers = ", ".join(f"{tier} {top1:.1f} %" for tier, top1 in told["tiers"].items())
+    assert f"\n{file.stem}: top-1 {told['top1']:.1f} % ({tiers})\n" in err
     assert set(told["tiers"]) == {"strict", "state change", "dynamics", "appearance"}
 
 
@@ -246,8 +248,11 @@ def test_evaluate_takes_the_authors_checkpoint(capsys, tmp_path):
     folder = write_set(tmp_path / "set", clips=1, split="test")
     assert main(["evaluate", str(file), "--data", str(folder)]) == 0
     told = capsys.readouterr()
-    assert told.err == f"ctnet: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
     found = json.loads(told.out)
+    assert told.err.splitlines() == [
+        f"ctnet: {file}: read as the authors' checkpoint of CT-Net on ResNet-50",
+        f"{file} on toy, test: top-1 {found['top1']:.1f} %",
+    ]
     assert found["protocol"] == str(ctnet.Protocol()) and found["clips"] == 1
 
 
