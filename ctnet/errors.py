@@ -37,8 +37,11 @@ class ResultError(CtnetError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """`unknown("model", "ctnet_resnet5", names)` -> an error that lists the near names."""
+    """`unknown("model", "ctnet_resnet5", names)` -> an error that lists the near names; all, where there are few."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=5, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
-    return ConfigError(f"unknown {kind} '{name}'; {hint}")
+    few = len(known) <= 8
+    near = get_close_matches(name, known, n=5, cutoff=0.6 if few else 0.4)
+    hints = [f"did you mean {', '.join(near)}?"] if near else []
+    if few or not near:
+        hints.append(f"known: {', '.join(known)}")
+    return ConfigError(f"unknown {kind} '{name}'; {' '.join(hints)}")
