@@ -3,20 +3,24 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from ctnet import processes
 from ctnet.errors import ConfigError, CtnetError
+from ctnet.protocol import PROTOCOLS
 
 OURS_OR_THEIRS = "a file of weights: ours, or the authors' (.pth, .pt, .tar)"
+MODEL = "a name that `list` shows"
+DRAWN_SCALE = "of motionpairs: smoke, cpu or gpu (default: %(default)s)"
 
 
 def main(words: list[str] | None = None) -> int:
     """Runs a command; an error that the user can mend is one line on standard error and exit status 2."""
-    options = parser().parse_args(words)
-    options.words = sys.argv[1:] if words is None else words
     try:
+        options = parser().parse_args(words)
+        options.words = sys.argv[1:] if words is None else words
         return options.call(options) or 0
     except CtnetError as error:
         processes.tell(error)
@@ -29,15 +33,33 @@ def main(words: list[str] | None = None) -> int:
         return 141
 
 
-def whole(text: str) -> int:
-    """A number of things or a seed: 0, 1, 2, ..."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number from 0 up is needed, not '{text}'")
-    return int(text)
+class Parser(argparse.ArgumentParser):
+    """One whose errors are as all others of ctnet."""
+
+    def error(self, message: str):
+        raise ConfigError(f"{message}; see python -m {self.prog} --help")
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """What reads an option that is a whole number from `least` up."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} up is needed, not '{text}'")
+        return int(text)
+
+    return read
+
+
+def drawn_scale(text: str) -> str:
+    """A scale of MotionPairs; ConfigError for another word, also where the data set is one that has no scales."""
+    from ctnet.data.motionpairs.draw import known
+
+    return known(text)
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser("ctnet", description="CT-Net: models, costs, data, training, the book's notebooks.")
+    top = Parser("ctnet", description="CT-Net: models, costs, data, training, the book's notebooks.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def command(call, name: str, text: str, **kwargs):
@@ -47,52 +69,56 @@ def parser() -> argparse.ArgumentParser:
 
     def job_options(c: argparse.ArgumentParser, what: str):
         add = c.add_argument
-        add("--workers", type=whole, help="processes that read videos (default: the cores but one, at most 8)")
-        add("--threads", type=whole, help="threads of PyTorch")
-        add("--devices", type=whole, default=1, help=f"GPUs of this machine that share {what}")
-        add("--nodes", type=whole, default=1, help="machines; the same command is given on each of them")
+        add("--workers", type=whole(0), help="processes that read videos (default: the cores but one, at most 8)")
+        add("--threads", type=whole(1), help="threads of PyTorch (default: its own; without a GPU the other cores)")
+        text = f"GPUs, or without any processes, of this machine that share {what} (default: %(default)s)"
+        add("--devices", type=whole(1), default=1, help=text)
+        text = "machines; the same command is given on each of them (default: %(default)s)"
+        add("--nodes", type=whole(1), default=1, help=text)
         add("--rendezvous", metavar="HOST:PORT", help="where several machines meet: one of them, a free port")
 
     command(list_models, "list", "the name of every network")
 
     c = command(cost, "cost", "GFLOPs, multiply-adds, parameters and activations of a network")
-    c.add_argument("model")
-    c.add_argument("--frames", type=int, default=8)
-    c.add_argument("--crops", type=int, default=1)
-    c.add_argument("--clips", type=int, default=1)
-    c.add_argument("--size", type=int, default=256)
-    c.add_argument("--classes", type=int, default=174)
-    c.add_argument("--json", action="store_true")
+    c.add_argument("model", help=MODEL)
+    c.add_argument("--frames", type=whole(1), default=8, help="of a clip (default: %(default)s)")
+    c.add_argument("--crops", type=whole(1), default=1, help="of a clip: 1 or 3 (default: %(default)s)")
+    c.add_argument("--clips", type=whole(1), default=1, help="of a video (default: %(default)s)")
+    c.add_argument("--size", type=whole(1), default=256, help="of a crop's side, in pixels (default: %(default)s)")
+    c.add_argument("--classes", type=whole(1), default=174, help="of the last layer (default: %(default)s)")
+    c.add_argument("--json", action="store_true", help="one JSON object")
 
-    c = command(rows, "rows", "every row of the paper's tables: paper | ours")
-    c.add_argument("--json", action="store_true", help="one JSON object a line")
+    c = command(rows, "rows", "the networks' rows of the paper's Tables 2a-8: GFLOPs as printed, and as counted here")
+    c.add_argument("--json", action="store_true", help="one JSON object a line, for every row of every table")
 
     c = command(data, "data", "make or check a data set")
-    c.add_argument("action", choices=("prepare", "verify"))
+    text = "prepare: draw it, or write manifests over its videos; verify: read every clip to its end"
+    c.add_argument("action", choices=("prepare", "verify"), help=text)
     c.add_argument("name", help="motionpairs, a set of data/README.md, or a name for class folders of your own videos")
     c.add_argument("--source", type=Path, help="folder of the videos (all but motionpairs)")
     c.add_argument("--lists", type=Path, nargs="+", default=[], help="files of 'path frames label' lines, instead")
-    c.add_argument("--scale", default="cpu", help="of motionpairs: smoke, cpu, gpu")
-    c.add_argument("--workers", type=whole)
+    c.add_argument("--scale", type=drawn_scale, default="cpu", help=DRAWN_SCALE)
+    c.add_argument("--workers", type=whole(1), help="processes that draw or read videos (default: one for each core)")
 
     c = command(train, "train", "run the experiments of a network at a scale: train, evaluate, record")
-    c.add_argument("model")
-    c.add_argument("--scale", default="cpu")
-    c.add_argument("--data", help="default: motionpairs; at the paper scale something_v1")
+    c.add_argument("model", help=MODEL)
+    c.add_argument("--scale", default="cpu", help="smoke, cpu, gpu or paper (default: %(default)s)")
+    c.add_argument("--data", help="a prepared data set (default: motionpairs; at the paper scale something_v1)")
     c.add_argument("--init", help="scratch, imagenet, or a data set to take weights from (default: the scale's)")
-    c.add_argument("--seeds", type=whole, nargs="+")
-    c.add_argument("--epochs", type=whole, help="instead of the recipe's; the result is another experiment's")
+    c.add_argument("--seeds", type=whole(0), nargs="+", help="one run for each (default: the scale's)")
+    c.add_argument("--epochs", type=whole(1), help="instead of the recipe's; the result is another experiment's")
     job_options(c, "each step's clips")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
     c = command(evaluate, "evaluate", "accuracies of a weights file on a data set")
     c.add_argument("weights", type=Path, help=OURS_OR_THEIRS)
     c.add_argument("--data", type=Path, required=True, help="a prepared data set: its name, or its folder")
-    c.add_argument("--scale", default="cpu", help="of motionpairs: smoke, cpu, gpu")
-    c.add_argument("--split", default="test")
-    c.add_argument("--protocol", help="kinetics_paper, something_2clips, ... (default: as trained, one clip, one crop)")
-    c.add_argument("--clips", type=int)
-    c.add_argument("--crops", type=int)
+    c.add_argument("--scale", type=drawn_scale, default="cpu", help=DRAWN_SCALE)
+    c.add_argument("--split", default="test", help="one that the set has: train, test, ... (default: %(default)s)")
+    text = f"{', '.join(PROTOCOLS)} (default: as trained, one clip, one crop)"
+    c.add_argument("--protocol", help=text)
+    c.add_argument("--clips", type=whole(1), help="of a video, instead of the protocol's")
+    c.add_argument("--crops", type=whole(1), help="of a clip, 1 or 3, instead of the protocol's")
     c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
     job_options(c, "the clips")
 
@@ -100,10 +126,10 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("scores", type=Path, nargs="+", help="files of `evaluate --scores`, of the same split")
 
     c = command(predict, "predict", "the likeliest classes of a video")
-    c.add_argument("video", type=Path)
+    c.add_argument("video", type=Path, help="a video file, or a folder of its frames as images")
     c.add_argument("--weights", type=Path, required=True, help=OURS_OR_THEIRS)
-    c.add_argument("--top", type=int, default=5)
-    c.add_argument("--json", action="store_true")
+    c.add_argument("--top", type=whole(1), default=5, help="how many classes (default: %(default)s)")
+    c.add_argument("--json", action="store_true", help="one JSON list")
     c.add_argument("--save", type=Path, help="picture or video of frames, class and saliency: .png .jpg .mp4 .gif")
 
     c = command(export, "export", "a network as a file for other programs: ONNX or torch.export")
@@ -111,12 +137,12 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--to", type=Path, required=True, help="the file to write: .onnx or .pt2")
 
     c = command(run, "run", "execute a notebook with parameters")
-    c.add_argument("notebook", type=Path)
+    c.add_argument("notebook", type=Path, help="a file of notebooks/")
     c.add_argument("--out", type=Path, help="default: book/runs/NAME.ipynb")
-    c.add_argument("--params", default="{}", help="JSON")
+    c.add_argument("--params", default="{}", help='JSON, such as {"scale": "smoke"} (default: %(default)s)')
 
     c = command(bench, "bench", "speed of the networks on this machine", prefix_chars="+")  # options pass through
-    c.add_argument("rest", nargs=argparse.REMAINDER)
+    c.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its own options: ctnet bench --help")
     return top
 
 
@@ -150,13 +176,15 @@ def rows(options):
     from ctnet import paper
     from ctnet.experiments import recorded_for
 
+    if not options.json:
+        print(f"{'table':>5} {'row':<22} {'paper':>8} {'ours':>10} {'parameters':>10}")
     for row in paper.rows_json(recorded_for):
         if options.json:
             print(json.dumps(row, ensure_ascii=False))
         elif row["ours"]:
             stated = row["paper"].get("gflops", "–")
             ours = f"{row['ours']['gflops']:>9.3f} G {row['ours']['params_m']:>7.2f} M"
-            print(f"{row['table']:>3} {row['row']:<22} {stated:>8} {ours}")
+            print(f"{row['table']:>5} {row['row']:<22} {stated:>8} {ours}")
 
 
 def data(options):

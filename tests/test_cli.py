@@ -107,7 +107,9 @@ def test_rows_as_json_are_one_object_for_each_row(capsys, home, few):
 
 def test_rows_as_text_put_paper_and_ours_side_by_side(capsys, few):
     lines = output(capsys, "rows").splitlines()
-    assert len(lines) == sum(1 for r in paper.rows() if r.models)
+    assert lines[0].split() == ["table", "row", "paper", "ours", "parameters"]
+    assert len(lines) == 1 + sum(1 for r in paper.rows() if r.models)
+    assert len({len(line) for line in lines}) == 1, "columns"
     assert any(re.fullmatch(r" *2g tsn +43\.0 +4\d\.\d{3} G +\d\d\.\d\d M", line) for line in lines)
 
 
@@ -291,6 +293,10 @@ def test_unknown_names_are_one_line_with_the_near_ones(capsys, home):
     assert "did you mean smoke?" in mistake(capsys, "train", "tsn_resnet50", "--scale", "smok")
     assert "did you mean smoke?" in mistake(capsys, "data", "prepare", "motionpairs", "--scale", "smok")
     assert "motionpair" in mistake(capsys, "data", "prepare", "motionpair", "--scale", "smoke")
+    for words in ("data verify mine", "evaluate w --data set", "data prepare hmdb51 --source x"):
+        known = ", ".join(sorted(preparing.SCALES))  # with those that tests add
+        assert f"'huge'; known: {known}\n" in mistake(capsys, *words.split(), "--scale", "huge")
+    assert "'huge'; known: cpu, gpu, paper, smoke" in mistake(capsys, "train", "tsn_resnet50", "--scale", "huge")
     assert "crops must be 1 or 3, not 2" in mistake(capsys, "cost", "tsn_resnet50", "--crops", 2)
     assert "at least 75 x 75" in mistake(capsys, "cost", "tsn_inception_v3", "--size", 64)
 
@@ -304,10 +310,12 @@ def test_files_that_are_missing_or_broken_are_one_line(capsys, smoke, weights, v
     assert "no: no such file" in mistake(capsys, "predict", video, "--weights", tmp_path / "no")
     assert "not a safetensors file" in mistake(capsys, "predict", video, "--weights", tmp_path)
     assert f"{tmp_path / 'dataset.json'}: no such file" in mistake(capsys, "evaluate", weights, "--data", tmp_path)
-    assert "unknown split 'val'" in mistake(capsys, "evaluate", weights, "--data", smoke, "--split", "val")
+    assert "unknown split 'val'; known: test, train" in mistake(
+        capsys, "evaluate", weights, "--data", smoke, "--split", "val"
+    )
     nowhere = tmp_path / "no" / "scores.npz"
     assert "no file can be written there" in mistake(capsys, "evaluate", weights, "--data", smoke, "--scores", nowhere)
-    assert "at least 1, not 0" in mistake(capsys, "predict", video, "--weights", weights, "--top", 0)
+    assert "from 1 up is needed, not '0'" in mistake(capsys, "predict", video, "--weights", weights, "--top", 0)
 
 
 def test_a_network_of_other_classes_is_not_evaluated(capsys, weights, tmp_path):
@@ -333,11 +341,46 @@ def test_parameters_of_a_notebook_are_checked(capsys):
     assert "nothing.ipynb" in mistake(capsys, "run", "notebooks/nothing.ipynb")
 
 
-@pytest.mark.parametrize("words", [("--workers", "-1"), ("--seeds", "x"), ("--threads", "1.5")])
-def test_numbers_that_are_none_are_refused_before_anything_runs(capsys, words):
-    with pytest.raises(SystemExit) as seen:
-        main(["train", "tsn_resnet50", *words])
-    assert seen.value.code == 2 and "a whole number from 0 up is needed" in capsys.readouterr().err
+WRONG_NUMBERS = [
+    ("train --workers -1", 0),
+    ("train --seeds x", 0),
+    ("train --threads 1.5", 1),
+    ("train --threads 0", 1),
+    ("train --devices 0", 1),
+    ("train --nodes 0", 1),
+    ("train --epochs 0", 1),
+    ("cost --frames 0", 1),
+    ("cost --classes -1", 1),
+]
+
+
+@pytest.mark.parametrize("words, least", WRONG_NUMBERS)
+def test_numbers_that_are_none_are_refused_before_anything_runs(capsys, words, least):
+    command, option, number = words.split()
+    told = mistake(capsys, command, "tsn_resnet50", option, number)
+    assert f"argument {option}: a whole number from {least} up is needed, not '{number}'" in told
+
+
+def test_a_mistake_in_the_words_is_one_line_too(capsys):
+    assert "required: COMMAND; see python -m ctnet --help" in mistake(capsys)
+    assert "invalid choice: 'trian'" in mistake(capsys, "trian")
+    assert "arguments: --seed; see" in mistake(capsys, "list", "--seed")
+    assert "required: --weights; see python -m ctnet predict --help" in mistake(capsys, "predict", "a.mp4")
+
+
+def test_every_option_has_a_text_and_its_default():
+    from argparse import SUPPRESS
+
+    from ctnet.cli import parser
+
+    (commands,) = (action for action in parser()._actions if action.choices)
+    assert len(commands.choices) == 11 and all(c.description for c in commands.choices.values())
+    for name, command in commands.choices.items():
+        command.format_help()
+        for action in command._actions:
+            assert action.help, (name, action.dest)
+            if action.default not in (None, False, SUPPRESS, []):
+                assert "default: %(default)s" in action.help, (name, action.dest)
 
 
 def test_an_interrupt_says_how_to_go_on(capsys, home, monkeypatch):
