@@ -97,6 +97,18 @@ def start_of(e: Experiment) -> Experiment:
     return replace(e, data=e.init, init="scratch")
 
 
+def check_start(e: Experiment) -> None:
+    """ConfigError where its weights can start from nothing: neither fresh, ImageNet's, trained nor to be trained."""
+    from ctnet.data.prepare import locate
+
+    if e.init in ("scratch", "imagenet") or (folder_of(start_of(e)) / WEIGHTS).exists():
+        return
+    try:
+        locate(e.init, e.scale)
+    except DataError as error:
+        raise ConfigError(f"init '{e.init}' is neither scratch, imagenet nor a prepared data set ({error})") from error
+
+
 def run(
     experiment: Experiment,
     fresh: bool = False,
@@ -134,6 +146,7 @@ def run(
             tidy(folder_of(experiment))
         return of_this_data(found, experiment)
     locate(experiment.data, scale)  # DataError before anything is made
+    check_start(experiment)
     processes.agree(lambda: results.check(scale))
     if devices > 1 and not processes.started():
         options = {"fresh": fresh, "workers": workers, "progress": progress}

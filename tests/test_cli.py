@@ -308,6 +308,8 @@ def test_files_that_are_missing_or_broken_are_one_line(capsys, smoke, weights, v
     assert f"{text}: " in mistake(capsys, "predict", text, "--weights", weights)
     assert f"{text}: not a safetensors file" in mistake(capsys, "predict", video, "--weights", text)
     assert "no: no such file" in mistake(capsys, "predict", video, "--weights", tmp_path / "no")
+    told = mistake(capsys, *"train tsn_resnet50 --scale smoke --init nosuch".split())
+    assert "init 'nosuch' is neither scratch, imagenet nor a prepared data set" in told
     assert "not a safetensors file" in mistake(capsys, "predict", video, "--weights", tmp_path)
     assert f"{tmp_path / 'dataset.json'}: no such file" in mistake(capsys, "evaluate", weights, "--data", tmp_path)
     assert "unknown split 'val'; known: test, train" in mistake(

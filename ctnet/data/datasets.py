@@ -42,7 +42,9 @@ class DataInfo:
         try:
             facts = json.loads(path.read_text())
         except OSError:
-            raise DataError(f"{path}: no such file; make the data set with: python -m ctnet data prepare") from None
+            raise DataError(
+                f"{path}: no such file; a data set is made with: python -m ctnet data prepare NAME --source FOLDER"
+            ) from None
         except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
             raise DataError(f"{path}: not JSON ({error})") from None
         for key in ("name", "classes", "splits"):
