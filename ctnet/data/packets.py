@@ -54,6 +54,19 @@ def count(path: Path) -> int:
     raise VideoError(f"{path}: no frames in it")
 
 
+def cut_off(path: Path) -> int | None:
+    """Frames that an AVI file declares whose end is missing: it is shorter than its header says; None of all others.
+
+    Reads a few bytes of a whole file. Of a count alone nothing follows: dropped frames, edit lists.
+    """
+    with path.open("rb") as file:
+        head = file.read(12)
+    if (head[:4], head[8:]) != (b"RIFF", b"AVI ") or int.from_bytes(head[4:8], "little") + 8 <= path.stat().st_size:
+        return None
+    with _stream(path) as (_, stream):
+        return stream.frames or None
+
+
 def decode(path: Path, order: list[int]) -> list[np.ndarray]:
     """RGB (H, W, 3), uint8, of the frames `order` (ascending, no repeats), turned as a player shows them.
 

@@ -51,6 +51,11 @@ def count_frames(path: str | Path) -> int:
     return len(_images(path)) if path.is_dir() else packets.count(path)
 
 
+def cut_off(path: str | Path) -> int | None:
+    """Frames that a video declares of which the end is missing; None where nothing says so (only AVI files can)."""
+    return packets.cut_off(path) if (path := Path(path)).is_file() else None
+
+
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
     """Writes uint8 frames (T, H, W, 3) as Motion-JPEG without chroma subsampling (.avi), best quality.
 

@@ -75,6 +75,20 @@ def test_broken_videos_are_left_out_by_name(tmp_path):
     assert f"left out of train: {bad}: " in report and report.count("left out") == 1
 
 
+def test_an_avi_file_that_was_cut_off_is_kept_with_what_it_has_and_told(tmp_path):
+    for split in ("train", "test"):
+        for n in range(2):
+            film(tmp_path / "videos" / split / "a" / f"{n}.avi", 30)
+    whole, cut = (tmp_path / "videos" / "train" / "a" / f"{n}.avi" for n in range(2))
+    whole.write_bytes(whole.read_bytes() + bytes(99))  # more than it declares is no harm
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 6 // 10])
+    folder = from_folders(tmp_path / "videos", tmp_path / "mine")
+    frames = Manifest.read(folder, "train", DataInfo.read(folder)).frames.tolist()
+    assert frames[0] == 30 and 0 < frames[1] < 30 and verify(folder) == []
+    report = (folder / "report.txt").read_text()
+    assert report.endswith(f"\n\nkept, but short: {cut}: ends early: {frames[1]} of 30 frames\n")
+
+
 def test_where_no_video_can_be_read_no_set_is_made(tmp_path):
     for split in ("train", "test"):
         film(tmp_path / "videos" / split / "a" / "0.avi")

@@ -11,6 +11,7 @@ from pathlib import Path
 from ctnet.data.own import Row, replaceable, write_set
 from ctnet.data.sets.listing import Listing
 from ctnet.data.sets.scan import scan
+from ctnet.data.video import cut_off
 from ctnet.errors import DataError
 
 Counts = dict[Path, int | str]  # frames of a video, or one line on why it cannot be used
@@ -25,9 +26,10 @@ def make(
 ) -> Path:
     """Writes the set and returns its folder.
 
-    A video that is absent, broken or shorter than its list says is told in report.txt, by name; the set is made of the
-    others. DataError where nothing is left of a split. A call that was killed is taken up where it stopped, and two
-    calls at once wait for each other. order: what is known of the owners' classes, as `order_of` gives it.
+    A video that is absent, broken or shorter than its list or its header says is told in report.txt, by name; the set
+    is made of what can be read. DataError where nothing is left of a split. A call that was killed is taken up where it
+    stopped, and two calls at once wait for each other. order: what is known of the owners' classes, as `order_of`
+    gives it.
     """
     from filelock import FileLock
 
@@ -71,6 +73,8 @@ def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> 
                 continue
             if said and found < said:
                 short.append(f"{video}: {found} frames, its list says {said}")
+            elif (declared := cut_off(folder / video) or 0) > found:
+                short.append(f"{video}: ends early: {found} of {declared} frames")
             rows[split].append((video, label, 0, min(found, said or found)))
     listed = {split: len(rows[split]) + len(left_out[split]) for split in rows}
     for split in rows:
