@@ -1,10 +1,12 @@
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 
+from ctnet.cli import main
 from ctnet.data.datasets import DataInfo, Manifest, VideoDataset
 from ctnet.data.own import from_folders, write_set
 from ctnet.data.prepare import locate, prepare, verify
@@ -87,6 +89,27 @@ def test_an_avi_file_that_was_cut_off_is_kept_with_what_it_has_and_told(tmp_path
     assert frames[0] == 30 and 0 < frames[1] < 30 and verify(folder) == []
     report = (folder / "report.txt").read_text()
     assert report.endswith(f"\n\nkept, but short: {cut}: ends early: {frames[1]} of 30 frames\n")
+
+
+def test_a_folder_without_a_video_is_no_class_and_is_told(tmp_path, monkeypatch, capsys):
+    for name in ("a", "c"):
+        film(tmp_path / "videos" / "train" / name / "0.avi")
+    film(tmp_path / "videos" / "test" / "c" / "0.avi")
+    for name in ("train/b", "test/b", "test/a", os.fsdecode(b"test/caf\xe9")):
+        (tmp_path / "videos" / name).mkdir()
+    (tmp_path / "videos" / "train" / "b" / "notes.txt").write_text("no video")
+    monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
+    assert main(["data", "prepare", "mine", "--source", str(tmp_path / "videos")]) == 0
+    told, folder = capsys.readouterr().err, tmp_path / "sets" / "mine"
+    assert DataInfo.read(folder).classes == ("a", "c") and [row[1] for row in rows(folder, "train")] == ["0", "1"]
+    for line in ("no class, as no video is in it: 2 (b, caf?)", "classes without a clip in test: 1 (a)"):
+        assert f"\n{line}\n" in told
+    summary, _, details = (folder / "report.txt").read_text().partition("\n\n")
+    assert "classes: 2\n" in summary
+    assert (
+        details
+        == "no class, as no video is in it: b\nno class, as no video is in it: caf?\nno clip in test: the class a\n"
+    )
 
 
 def test_where_no_video_can_be_read_no_set_is_made(tmp_path):

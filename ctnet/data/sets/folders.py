@@ -12,7 +12,7 @@ from ctnet.errors import DataError
 
 
 def folders(source: Path, test_share: float = 0.2) -> Listing:
-    """Class order: sorted.
+    """Class order: sorted. A folder is a class if there is a video in it, in any split.
 
     Without given splits a video's name decides which it falls into, so that it stays there when others are
     added. <source>/val is the test split where there is no <source>/test.
@@ -23,24 +23,29 @@ def folders(source: Path, test_share: float = 0.2) -> Listing:
     homes = {split: source / split for split in given} or {"": source}
     if "val" in given and "test" not in given:
         homes["test"] = homes.pop("val")
-    classes = sorted({p.name for home in homes.values() for p in below(home)})
-    if not classes:
+    names = sorted({p.name for home in homes.values() for p in below(home)})
+    if not names:
         raise DataError(f"{source}: no folders of videos in it; needed: one folder for each class")
+    videos = {
+        split: [v for home in below(root) for v in sorted(filter(is_video, home.iterdir()))]
+        for split, root in homes.items()
+    }
+    filled = {video.parent.name for some in videos.values() for video in some}
+    classes = [name for name in names if name in filled]
     clips: dict[str, list[Clip]] = {split: [] for split in (homes if given else ("train", "test"))}
-    for split, root in homes.items():
-        for home in below(root):
-            for video in sorted(filter(is_video, home.iterdir())):
-                side = split or ("test" if share(video.name) < test_share else "train")
-                clips[side].append(Clip(video, classes.index(home.name)))
+    for split in homes:
+        for video in videos[split]:
+            side = split or ("test" if share(video.name) < test_share else "train")
+            clips[side].append(Clip(video, classes.index(video.parent.name)))
     found = [split for split in clips if clips[split]]
     if not found:
-        raise DataError(f"{source}: no videos in its folders {', '.join(classes[:5])}")
+        raise DataError(f"{source}: no videos in its folders {', '.join(names[:5])}")
     if len(found) < len(clips) and not given:
         raise DataError(
             f"{source}: by their names all its {len(clips[found[0]])} videos would be in one split, '{found[0]}'; "
             "make folders train/ and test/ in it, with one folder for each class in both"
         )
-    return Listing(tuple(classes), clips)
+    return Listing(tuple(classes), clips, empty=[name for name in names if name not in filled])
 
 
 def below(home: Path) -> list[Path]:

@@ -28,12 +28,13 @@ class Clip(NamedTuple):
 @dataclass
 class Listing:
     """classes, in the owners' order · clips of each split · wrong: of each split a line for each row that cannot be
-    used.
+    used · empty: folders that would be classes, had they a video.
     """
 
     classes: tuple[str, ...]
     clips: dict[str, list[Clip]]
     wrong: dict[str, list[str]] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
 
 
 def find(source: Path, *names: str) -> Path:

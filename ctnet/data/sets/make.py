@@ -85,9 +85,27 @@ def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> 
     lines.append(f"classes: {len(listing.classes)}")
     if order:
         lines[-1] += ", in the owners' order" if order_of(listing.classes) == order else ", not all of the owners'"
-    lines += [""] + [f"left out of {split}: {line}" for split in rows for line in left_out[split]]
+    if listing.empty:
+        lines.append(f"no class, as no video is in it: {few(listing.empty)}")
+    lacking = {split: lacks(listing.classes, rows[split]) for split in rows}
+    lines += [f"classes without a clip in {split}: {few(names)}" for split, names in lacking.items() if names]
+    lines += [""] + [f"no class, as no video is in it: {name}" for name in listing.empty]
+    lines += [f"no clip in {split}: the class {name}" for split in rows for name in lacking[split]]
+    lines += [f"left out of {split}: {line}" for split in rows for line in left_out[split]]
     lines += [f"kept, but short: {line}" for line in short]
-    return write_set(folder, listing.classes, rows, report="\n".join(lines), listed=listed)
+    report = "\n".join(lines).encode(errors="replace").decode()  # a class's name may not be in UTF-8
+    return write_set(folder, listing.classes, rows, report=report, listed=listed)
+
+
+def lacks(classes: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """The classes of which no clip is among the rows."""
+    held = {label for _, label, *_ in rows}
+    return [name for k, name in enumerate(classes) if k not in held]
+
+
+def few(names: Sequence[str]) -> str:
+    """`3 (a, b, c)`, of more than five the first."""
+    return f"{len(names)} ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})"
 
 
 def order_of(classes: Sequence[str]) -> str:
