@@ -115,4 +115,4 @@ def from_folders(source: str | Path, folder: str | Path, workers: int | None = N
 
     source = Path(os.path.abspath(source))
     replaceable(Path(folder), [source])
-    return make(folders(source), Path(folder), workers or os.cpu_count() or 1)
+    return make(folders(source), Path(folder), workers or os.cpu_count() or 1, source=source)

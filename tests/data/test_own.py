@@ -112,6 +112,19 @@ def test_a_folder_without_a_video_is_no_class_and_is_told(tmp_path, monkeypatch,
     )
 
 
+def test_a_set_of_other_videos_that_is_replaced_is_told(tmp_path, capsys):
+    for source in ("one", "other"):
+        for split in ("train", "test"):
+            film(tmp_path / source / split / "a" / "0.avi")
+    for _ in range(2):
+        prepare("mine", root=tmp_path / "sets", source=tmp_path / "one")
+    assert "note" not in capsys.readouterr().err
+    folder = prepare("mine", root=tmp_path / "sets", source=tmp_path / "other")
+    told = f"ctnet: note: {folder}: was made of {tmp_path / 'one'}, and is now of {tmp_path / 'other'}; "
+    assert told in capsys.readouterr().err
+    assert DataInfo.read(folder).extra["source"] == str(tmp_path / "other")
+
+
 def test_where_no_video_can_be_read_no_set_is_made(tmp_path):
     for split in ("train", "test"):
         film(tmp_path / "videos" / split / "a" / "0.avi")

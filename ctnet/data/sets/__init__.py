@@ -48,7 +48,7 @@ def prepare(name: str, source: Path, folder: Path, files: Sequence[Path], worker
         return grid.prepare(name, source, folder, workers)
     else:
         listing = READERS.get(name, folders)(source)
-    return make(listing, folder, workers, order)
+    return make(listing, folder, workers, order, source=source)
 
 
 __all__ = ["NAMES", "ORDERS", "READERS", "Listing", "prepare"]

@@ -63,7 +63,7 @@ def prepare(name: str, source: Path, folder: Path, workers: int) -> Path:
     clips, wrong = once((w.where, w.split, Clip(Path("..", CUTS, w.cut), wanted.index(w.word))) for w in words)
     listing = Listing(tuple(wanted), {split: clips.get(split, []) for split in ("train", "test")}, wrong)
     words, cuts = list({word.cut: word for word in words}.values()), folder.parent / CUTS
-    return make(listing, folder, 1, count=lambda videos: cut(words, source, cuts, workers))
+    return make(listing, folder, 1, count=lambda videos: cut(words, source, cuts, workers), source=source)
 
 
 def packed(source: Path) -> tuple[list[str], list[Word]]:

@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from ctnet import processes
 from ctnet.data.own import Row, replaceable, write_set
 from ctnet.data.sets.listing import Listing
 from ctnet.data.sets.scan import scan
@@ -23,13 +25,14 @@ def make(
     workers: int,
     order: str | None = None,
     count: Callable[[Sequence[Path]], Counts] | None = None,
+    source: Path | None = None,
 ) -> Path:
-    """Writes the set and returns its folder.
+    """Writes the set and returns its folder; source: that of the videos, kept in dataset.json.
 
     A video that is absent, broken or shorter than its list or its header says is told in report.txt, by name; the set
     is made of what can be read. DataError where nothing is left of a split. A call that was killed is taken up where it
-    stopped, and two calls at once wait for each other. order: what is known of the owners' classes, as `order_of`
-    gives it.
+    stopped, and two calls at once wait for each other. A set of another source that is replaced is told on standard
+    error. order: what is known of the owners' classes, as `order_of` gives it.
     """
     from filelock import FileLock
 
@@ -46,8 +49,10 @@ def make(
                 else:
                     shutil.rmtree(left)
             counts = count(videos) if count else scan(videos, memory, workers)
-            written = write(listing, folder, counts, order)
+            before, written = source_of(folder), write(listing, folder, counts, order, source)
             memory.unlink(missing_ok=True)
+            if before and source and before != str(source):
+                processes.note(f"{folder}: was made of {before}, and is now of {source}; two names would keep both")
             return written
     except OSError as error:
         raise DataError(
@@ -55,7 +60,14 @@ def make(
         ) from error
 
 
-def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> Path:
+def source_of(folder: Path) -> str | None:
+    """The folder that a set was made of, if it is there and says it."""
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads((folder / "dataset.json").read_text()).get("source")
+    return None
+
+
+def write(listing: Listing, folder: Path, counts: Counts, order: str | None, source: Path | None) -> Path:
     """The set of what has frames; the rest goes into its report."""
     splits = dict.fromkeys([*listing.clips, *listing.wrong])  # one of which no clip is left is told too
     if not splits:
@@ -93,8 +105,9 @@ def write(listing: Listing, folder: Path, counts: Counts, order: str | None) -> 
     lines += [f"no clip in {split}: the class {name}" for split in rows for name in lacking[split]]
     lines += [f"left out of {split}: {line}" for split in rows for line in left_out[split]]
     lines += [f"kept, but short: {line}" for line in short]
+    facts = {"source": str(source)} if source else {}
     report = "\n".join(lines).encode(errors="replace").decode()  # a class's name may not be in UTF-8
-    return write_set(folder, listing.classes, rows, report=report, listed=listed)
+    return write_set(folder, listing.classes, rows, report=report, listed=listed, **facts)
 
 
 def lacks(classes: Sequence[str], rows: Sequence[Row]) -> list[str]:
