@@ -201,6 +201,8 @@ def data(options):
     folder = prepare.locate(options.name, options.scale)
     broken = prepare.verify(folder, options.workers)
     print("\n".join(broken) or f"{folder}: every clip can be read")
+    if broken:
+        processes.tell(f"{folder}: {len(broken)} named above; {prepare.mend(folder, options.name, options.scale)}")
     return 1 if broken else 0
 
 

@@ -121,8 +121,31 @@ def test_prepare_and_verify(capsys, smoke, tmp_path, monkeypatch):
     broken = sorted(folder.rglob("*.avi"))[17]
     broken.write_bytes(b"no video")
     monkeypatch.setenv("CTNET_DATA", str(tmp_path))
-    told = output(capsys, "data", "verify", "motionpairs", "--scale", "smoke", status=1)
-    assert told.startswith(f"{broken}: ") and told.count("\n") == 1
+    assert main("data verify motionpairs --scale smoke".split()) == 1
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{broken}: ") and told.out.count("\n") == 1
+    mend = f"remove {folder} and run: python -m ctnet data prepare motionpairs --scale smoke"
+    assert told.err.endswith(f"ctnet: {folder}: 1 named above; {mend}\n")
+
+
+def test_verify_says_how_to_make_a_set_whole(capsys, tmp_path, monkeypatch):
+    from tests.toy import write_set
+
+    monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
+    videos = sorted(write_set(tmp_path / "made", clips=4).glob("*.avi"))
+    for video, place in zip(videos, ("train/a", "train/b", "test/a", "test/b"), strict=True):
+        (tmp_path / "my videos" / place).mkdir(parents=True)
+        video.rename(tmp_path / "my videos" / place / video.name)
+    words = ("data", "prepare", "mine", "--source", str(tmp_path / "my videos"))
+    assert output(capsys, *words) == f"{tmp_path / 'sets' / 'mine'}\n"
+    (missing := tmp_path / "my videos" / "test" / "b" / "train03.avi").unlink()
+    assert main(["data", "verify", "mine"]) == 1
+    told = capsys.readouterr()
+    assert told.out == f"{missing}: no such file\n"
+    (line,) = (line for line in told.err.splitlines() if line.startswith("ctnet: "))
+    mend = "restore them, or leave them out (with the --lists of before, if any): "
+    assert line.endswith(f"{mend}python -m ctnet {' '.join(words[:-1])} '{words[-1]}'")
+    assert main(list(words)) == 0 and main(["data", "verify", "mine"]) == 0
 
 
 def test_prepare_makes_the_set(capsys, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """`data prepare` and `data verify`: a data set on disk, whole or not there."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,16 @@ def verify(folder: str | Path, workers: int | None = None) -> list[str]:
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         found = list(tqdm(pool.map(check, rows), "verify", len(rows), unit="clip", leave=False))
     return wrong + [line for line in found if line]
+
+
+def mend(folder: Path, name: str, scale: str) -> str:
+    """What to do about a set of which videos are missing or broken, with the command that makes it again."""
+    if name == DRAWN:  # what is there finished is not drawn again
+        return f"remove {folder} and run: python -m ctnet data prepare {name} --scale {scale}"
+    from ctnet.data.sets.make import source_of
+
+    command = f"python -m ctnet data prepare {name} --source {shlex.quote(source_of(folder) or 'FOLDER')}"
+    return f"restore them, or leave them out (with the --lists of before, if any): {command}"
 
 
 def version_of(name: str, scale: str) -> str:
