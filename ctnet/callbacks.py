@@ -10,7 +10,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from ctnet.paths import whole
+from ctnet.paths import atomic
 
 
 class Rates(L.Callback):
@@ -96,7 +96,7 @@ class History(L.Callback):
         self.epochs.append({k: round(values[k], 5) for k in HISTORY if k in values})
         if trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with whole(self.folder / "metrics.csv") as part, open(part, "w", newline="") as file:
+            with atomic(self.folder / "metrics.csv") as part, open(part, "w", newline="") as file:
                 rows = csv.DictWriter(file, ("epoch", *HISTORY))
                 rows.writeheader()
                 rows.writerows({"epoch": i, **values} for i, values in enumerate(self.epochs))

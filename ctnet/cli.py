@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; see python -m {self.prog} --help")
 
 
-def whole(least: int) -> Callable[[str], int]:
+def at_least(least: int) -> Callable[[str], int]:
     """What reads an option that is a whole number from `least` up."""
 
     def read(text: str) -> int:
@@ -69,23 +69,23 @@ def parser() -> argparse.ArgumentParser:
 
     def job_options(c: argparse.ArgumentParser, what: str):
         add = c.add_argument
-        add("--workers", type=whole(0), help="processes that read videos (default: the cores but one, at most 8)")
-        add("--threads", type=whole(1), help="threads of PyTorch (default: its own; without a GPU the other cores)")
+        add("--workers", type=at_least(0), help="processes that read videos (default: the cores but one, at most 8)")
+        add("--threads", type=at_least(1), help="threads of PyTorch (default: its own; without a GPU the other cores)")
         text = f"GPUs, or without any processes, of this machine that share {what} (default: %(default)s)"
-        add("--devices", type=whole(1), default=1, help=text)
+        add("--devices", type=at_least(1), default=1, help=text)
         text = "machines; the same command is given on each of them (default: %(default)s)"
-        add("--nodes", type=whole(1), default=1, help=text)
+        add("--nodes", type=at_least(1), default=1, help=text)
         add("--rendezvous", metavar="HOST:PORT", help="where several machines meet: one of them, a free port")
 
     command(list_models, "list", "the name of every network")
 
     c = command(cost, "cost", "GFLOPs, multiply-adds, parameters and activations of a network")
     c.add_argument("model", help=MODEL)
-    c.add_argument("--frames", type=whole(1), default=8, help="of a clip (default: %(default)s)")
-    c.add_argument("--crops", type=whole(1), default=1, help="of a clip: 1 or 3 (default: %(default)s)")
-    c.add_argument("--clips", type=whole(1), default=1, help="of a video (default: %(default)s)")
-    c.add_argument("--size", type=whole(1), default=256, help="of a crop's side, in pixels (default: %(default)s)")
-    c.add_argument("--classes", type=whole(1), default=174, help="of the last layer (default: %(default)s)")
+    c.add_argument("--frames", type=at_least(1), default=8, help="of a clip (default: %(default)s)")
+    c.add_argument("--crops", type=at_least(1), default=1, help="of a clip: 1 or 3 (default: %(default)s)")
+    c.add_argument("--clips", type=at_least(1), default=1, help="of a video (default: %(default)s)")
+    c.add_argument("--size", type=at_least(1), default=256, help="of a crop's side, in pixels (default: %(default)s)")
+    c.add_argument("--classes", type=at_least(1), default=174, help="of the last layer (default: %(default)s)")
     c.add_argument("--json", action="store_true", help="one JSON object")
 
     c = command(rows, "rows", "the networks' rows of the paper's Tables 2a-8: GFLOPs as printed, and as counted here")
@@ -98,15 +98,17 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--source", type=Path, help="folder of the videos (all but motionpairs)")
     c.add_argument("--lists", type=Path, nargs="+", default=[], help="files of 'path frames label' lines, instead")
     c.add_argument("--scale", type=drawn_scale, default="cpu", help=DRAWN_SCALE)
-    c.add_argument("--workers", type=whole(1), help="processes that draw or read videos (default: one for each core)")
+    c.add_argument(
+        "--workers", type=at_least(1), help="processes that draw or read videos (default: one for each core)"
+    )
 
     c = command(train, "train", "run the experiments of a network at a scale: train, evaluate, record")
     c.add_argument("model", help=MODEL)
     c.add_argument("--scale", default="cpu", help="smoke, cpu, gpu or paper (default: %(default)s)")
     c.add_argument("--data", help="a prepared data set (default: motionpairs; at the paper scale something_v1)")
     c.add_argument("--init", help="scratch, imagenet, or a data set to take weights from (default: the scale's)")
-    c.add_argument("--seeds", type=whole(0), nargs="+", help="one run for each (default: the scale's)")
-    c.add_argument("--epochs", type=whole(1), help="instead of the recipe's; the result is another experiment's")
+    c.add_argument("--seeds", type=at_least(0), nargs="+", help="one run for each (default: the scale's)")
+    c.add_argument("--epochs", type=at_least(1), help="instead of the recipe's; the result is another experiment's")
     job_options(c, "each step's clips")
     c.add_argument("--fresh", action="store_true", help="run it even if recorded, and replace the record")
 
@@ -117,8 +119,8 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--split", default="test", help="one that the set has: train, test, ... (default: %(default)s)")
     text = f"{', '.join(PROTOCOLS)} (default: as trained, one clip, one crop)"
     c.add_argument("--protocol", help=text)
-    c.add_argument("--clips", type=whole(1), help="of a video, instead of the protocol's")
-    c.add_argument("--crops", type=whole(1), help="of a clip, 1 or 3, instead of the protocol's")
+    c.add_argument("--clips", type=at_least(1), help="of a video, instead of the protocol's")
+    c.add_argument("--crops", type=at_least(1), help="of a clip, 1 or 3, instead of the protocol's")
     c.add_argument("--scores", type=Path, help="save the scores here (.npz), for ensembles")
     job_options(c, "the clips")
 
@@ -128,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     c = command(predict, "predict", "the likeliest classes of a video")
     c.add_argument("video", type=Path, help="a video file, or a folder of its frames as images")
     c.add_argument("--weights", type=Path, required=True, help=OURS_OR_THEIRS)
-    c.add_argument("--top", type=whole(1), default=5, help="how many classes (default: %(default)s)")
+    c.add_argument("--top", type=at_least(1), default=5, help="how many classes (default: %(default)s)")
     c.add_argument("--json", action="store_true", help="one JSON list")
     c.add_argument("--save", type=Path, help="picture or video of frames, class and saliency: .png .jpg .mp4 .gif")
 
@@ -242,7 +244,7 @@ def train(options):
         return launch(options)
     workers = share_cores(options)
     processes.join()
-    if known := 0 if options.fresh else processes.agree(lambda: len(recorded(wanted))):
+    if known := 0 if options.fresh else processes.from_rank_0(lambda: len(recorded(wanted))):
         processes.note(f"{known} of {len(wanted)} recorded already, and not run again; --fresh trains anew")
     for e in wanted:
         result = run(e, options.fresh, workers)
@@ -312,8 +314,7 @@ def network_of(path: Path):
     if path.suffix.lower() not in (".pth", ".pt", ".tar"):
         return load(path)
     network = load_released(path).eval()
-    if not processes.started():  # each process of a job would say it
-        print(f"ctnet: {path}: read as the authors' checkpoint of CT-Net on ResNet-50", file=sys.stderr)
+    processes.note(f"{path}: read as the authors' checkpoint of CT-Net on ResNet-50")
     return network
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from ctnet.errors import ConfigError
-from ctnet.paths import whole, writable
+from ctnet.paths import atomic, writable
 from ctnet.saliency import overlay
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = ""):
     """
     suffix = check(path)
     try:
-        with whole(path, alone=False) as part:
+        with atomic(path, alone=False) as part:
             if suffix in PICTURES:
                 figure(clip, tube, title).savefig(part)
             else:

@@ -16,7 +16,7 @@ from ctnet.data import transforms
 from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import loader, reading
 from ctnet.errors import ResultError
-from ctnet.paths import whole
+from ctnet.paths import atomic
 from ctnet.protocol import Protocol
 
 
@@ -57,7 +57,7 @@ class Scores:
         """A compressed .npz file of exactly this name. ResultError where it cannot be written."""
         arrays = {"logits": self.logits.astype(np.float32), "labels": self.labels, "protocol": self.protocol}
         try:
-            with whole(path) as part, open(part, "wb") as file:
+            with atomic(path) as part, open(part, "wb") as file:
                 np.savez_compressed(file, **arrays, clips=json.dumps(asdict(self.clips)))
         except OSError as error:
             raise ResultError(f"{path}: cannot be written ({error.strerror or error})") from error
@@ -123,7 +123,7 @@ def score(
     network = network.to(device).eval()
     mine = []  # (indices, labels, logits) of each batch
     with reading(dataset):
-        for batch in loader(dataset, max(batch_size // protocol.views, 1) * processes.world(), workers=workers):
+        for batch in loader(dataset, max(batch_size // protocol.views, 1) * processes.world_size(), workers=workers):
             clips = batch.clips
             if not len(clips):  # of the last clips others have them all
                 continue
@@ -133,7 +133,7 @@ def score(
             out = network(transforms.normalize(clips.to(device).flatten(0, 1))).float()
             out = out.unflatten(0, (n, views)).mean(1).cpu().numpy()
             mine.append((batch.indices.numpy(), batch.labels.numpy(), out))
-    parts = [part for process in processes.gather(mine) for part in process]
+    parts = [part for process in processes.all_gather(mine) for part in process]
     indices, labels, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     order = indices.argsort()
     labels, logits = labels[order], logits[order].astype(np.float64)

@@ -141,32 +141,32 @@ def run(
         (folder / "last.ckpt").unlink(missing_ok=True)
         return result
 
-    if found := processes.agree(look):
+    if found := processes.from_rank_0(look):
         if processes.rank() == 0:
             tidy(folder_of(experiment))
         return of_this_data(found, experiment)
     locate(experiment.data, scale)  # DataError before anything is made
     check_start(experiment)
-    processes.agree(lambda: results.check(scale))
+    processes.from_rank_0(lambda: results.check(scale))
     if devices > 1 and not processes.started():
         options = {"fresh": fresh, "workers": workers, "progress": progress}
         processes.launch(["ctnet.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
         return results.read(key, scale)
     workers = readers_here() if workers is None else workers  # of a job of several: each of its processes says it
     with alone(experiment) as folder:
-        if found := processes.agree(look):
+        if found := processes.from_rank_0(look):
             return found
         if fresh and processes.rank() == 0:
             (folder / "last.ckpt").unlink(missing_ok=True)
         record = carry_out(experiment, folder, workers, progress)
-        return processes.agree(keep)
+        return processes.from_rank_0(keep)
 
 
 def trained(experiment: Experiment, workers: int = 0, progress: bool = True) -> Path:
     """The experiment's weights file: a record may be shipped without it, then it is trained here, the record kept."""
     with alone(experiment) as folder:
         path = folder / WEIGHTS
-        if processes.agree(path.exists):
+        if processes.from_rank_0(path.exists):
             return path
         record = carry_out(experiment, folder, workers, progress)
 
@@ -175,7 +175,7 @@ def trained(experiment: Experiment, workers: int = 0, progress: bool = True) -> 
                 results.write(experiment.key, experiment.scale, record)
             (folder / "last.ckpt").unlink(missing_ok=True)
 
-        processes.agree(keep)
+        processes.from_rank_0(keep)
         return path
 
 
@@ -200,7 +200,7 @@ def alone(experiment: Experiment) -> Iterator[Path]:
         lock.acquire()
 
     try:
-        processes.agree(take)
+        processes.from_rank_0(take)
         try:
             yield folder
         finally:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctnet.errors import ConfigError, ExportError
 from ctnet.models.resnet import FrameNetwork
-from ctnet.paths import whole, writable
+from ctnet.paths import atomic, writable
 
 TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
 
@@ -87,7 +87,7 @@ def written(
     expected = [network(c.to(device)).cpu() for c in clips]  # what is wrong with frames or size is said here
     any_number = ({0: torch.export.Dim("batch")},)
     try:
-        with whole(path, alone=False) as part:
+        with atomic(path, alone=False) as part:
             part.touch()
             write(torch.export.export(network.fuse().cpu(), (clips[1],), dynamic_shapes=any_number), str(part))
             run = read(str(part))

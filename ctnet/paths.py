@@ -41,7 +41,7 @@ def writable(path: Path) -> None:
 
 
 @contextmanager
-def whole(path: str | Path, alone: bool = True) -> Iterator[Path]:
+def atomic(path: str | Path, alone: bool = True) -> Iterator[Path]:
     """A place beside `path`, of the same suffix, to write to: what is there is moved to `path` at the end, or removed
     after an error.
 

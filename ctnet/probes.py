@@ -79,7 +79,7 @@ def main() -> int:
         processes.tell(error)
         return 2
     path.parent.mkdir(parents=True, exist_ok=True)
-    with paths.whole(path) as part:
+    with paths.atomic(path) as part:
         frame.to_csv(part, index=False)
     print(frame.to_string(index=False))
     return 0

@@ -54,7 +54,7 @@ def leave() -> None:
         messages = None
 
 
-def world() -> int:
+def world_size() -> int:
     """How many processes work on this job."""
     return int(os.environ["WORLD_SIZE"]) if messages else 1
 
@@ -64,14 +64,14 @@ def rank() -> int:
     return int(os.environ["RANK"]) if messages else 0
 
 
-def here() -> int:
+def local_world_size() -> int:
     """How many of them are on this machine."""
     return int(os.environ["LOCAL_WORLD_SIZE"]) if started() else 1
 
 
-def agree(ask: Callable[[], T]) -> T:
-    """What rank 0 is told, in every process; where it is an error, the error."""
-    if world() == 1:
+def from_rank_0(ask: Callable[[], T]) -> T:
+    """What rank 0 gets when it asks, in every process; where that is an error, the error."""
+    if world_size() == 1:
         return ask()
     from torch import distributed
 
@@ -87,20 +87,20 @@ def agree(ask: Callable[[], T]) -> T:
     return told[0]
 
 
-def gather(mine: T) -> list[T]:
+def all_gather(mine: T) -> list[T]:
     """What each process has, in the order of ranks, in every process."""
-    if world() == 1:
+    if world_size() == 1:
         return [mine]
     from torch import distributed
 
-    all_of_them: list = [None] * world()
+    all_of_them: list = [None] * world_size()
     distributed.all_gather_object(all_of_them, mine, group=messages)
     return all_of_them
 
 
-def total(*mine: int) -> list[int]:
+def all_sum(*mine: int) -> list[int]:
     """Sums over the processes."""
-    if world() == 1:
+    if world_size() == 1:
         return list(mine)
     import torch
     from torch import distributed
@@ -112,7 +112,7 @@ def total(*mine: int) -> list[int]:
 
 def share_state(module) -> None:
     """Rank 0's parameters and buffers (on the CPU), for all: batch statistics differ from process to process."""
-    if world() > 1:
+    if world_size() > 1:
         from torch import distributed
 
         for value in module.state_dict().values():

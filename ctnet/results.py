@@ -84,7 +84,7 @@ def save(path: Path, text: str):
     """Writes beside the place and moves there; ResultError where that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with paths.whole(path) as part:
+        with paths.atomic(path) as part:
             part.write_text(text)
     except OSError as error:
         raise ResultError(

@@ -177,7 +177,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    with paths.whole(path) as part:
+    with paths.atomic(path) as part:
         part.write_text(json.dumps(record, indent=1) + "\n")
 
 

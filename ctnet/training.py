@@ -25,7 +25,7 @@ from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import Batch, loader, reading
 from ctnet.data.transforms import normalize
 from ctnet.errors import TrainingError
-from ctnet.paths import whole
+from ctnet.paths import atomic
 from ctnet.recipe import Recipe
 
 
@@ -61,8 +61,8 @@ class VideoClassifier(L.LightningModule):
         """The loss of this process's clips, such that the mean over processes is the mean over the step's clips."""
         clips, labels = batch.clips, batch.labels
         self.first_unread = self.first_unread or next(iter(batch.skipped), None)
-        size, world = len(labels), processes.world()
-        read, skipped, idle = processes.total(size, len(batch.skipped), int(not size))
+        size, world = len(labels), processes.world_size()
+        read, skipped, idle = processes.all_sum(size, len(batch.skipped), int(not size))
         self.count_skipped(skipped, read)
         if idle == world == 1:
             return None
@@ -145,7 +145,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint, path, storage_options=None):
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with whole(path) as part, open(part, "wb") as file:
+            with atomic(path) as part, open(part, "wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -187,7 +187,7 @@ def train(
     the processes cannot share) and DataError (a process that reads is lost); the last checkpoint stays whole. Epochs
     count from 0.
     """
-    folder, world = Path(folder), processes.world()
+    folder, world = Path(folder), processes.world_size()
     if recipe.batch_size % world:
         raise TrainingError(
             f"{recipe.batch_size} clips a step cannot be shared evenly by {world} processes: "
@@ -202,8 +202,8 @@ def train(
     trainer = L.Trainer(
         max_epochs=recipe.epochs,
         accelerator=accelerator,
-        devices=processes.here(),
-        num_nodes=world // processes.here(),
+        devices=processes.local_world_size(),
+        num_nodes=world // processes.local_world_size(),
         strategy="ddp" if world > 1 else "auto",
         precision=recipe.precision,
         sync_batchnorm=recipe.sync_bn,
@@ -218,7 +218,7 @@ def train(
         num_sanity_val_steps=0,
     )
     clips = Clips(dataset, recipe.batch_size, workers)
-    last = processes.agree(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
+    last = processes.from_rank_0(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
     with warnings.catch_warnings(), reading(dataset), plain_errors(trainer, folder):
         warnings.filterwarnings("ignore", module="lightning")  # folders that exist, few workers, few steps
         trainer.fit(module := VideoClassifier(network, recipe, seed), datamodule=clips, ckpt_path=last)
@@ -230,7 +230,7 @@ def train(
 
 def tell_unread(dataset: VideoDataset, history: History, module: VideoClassifier) -> None:
     """One line on standard error where videos were left out of the training; all processes of a job call this."""
-    first = next(filter(None, processes.gather(module.first_unread)), None)
+    first = next(filter(None, processes.all_gather(module.first_unread)), None)
     if count := int(max((epoch.get("skipped", 0) for epoch in history.epochs), default=0)):
         processes.note(
             f"{count} of {len(dataset)} clips of {dataset.manifest.folder / dataset.split}.csv could not be read and "

@@ -260,7 +260,7 @@ def test_predict_and_export_take_the_authors_checkpoint(capsys, video, tmp_path)
     capsys.readouterr()
     assert main(["predict", str(video), "--weights", str(file), "--json"]) == 0
     told = capsys.readouterr()
-    assert told.err == f"ctnet: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
+    assert told.err == f"ctnet: note: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
     expected = ctnet.predict(ctnet.load_released(file), video)
     assert [(line["label"], line["probability"]) for line in json.loads(told.out)] == expected
 
@@ -275,7 +275,7 @@ def test_evaluate_takes_the_authors_checkpoint(capsys, tmp_path):
     told = capsys.readouterr()
     found = json.loads(told.out)
     assert told.err.splitlines() == [
-        f"ctnet: {file}: read as the authors' checkpoint of CT-Net on ResNet-50",
+        f"ctnet: note: {file}: read as the authors' checkpoint of CT-Net on ResNet-50",
         f"{file} on toy, test: top-1 {found['top1']:.1f} %",
     ]
     assert found["protocol"] == str(ctnet.Protocol()) and found["clips"] == 1

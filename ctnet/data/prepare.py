@@ -2,13 +2,12 @@
 
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
 
-from ctnet import paths
+from ctnet import paths, processes
 from ctnet.data.motionpairs import draw
 from ctnet.data.motionpairs.draw import SCALES, DrawnSize
 from ctnet.errors import ConfigError, CtnetError, DataError, unknown
@@ -32,7 +31,7 @@ def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None
     there = (folder / "dataset.json").exists()
     if name != DRAWN and not there:
         raise DataError(f"{folder}: data set absent; run: python -m ctnet data prepare {name} --source FOLDER")
-    if name == DRAWN and not draw.whole(folder, scale):
+    if name == DRAWN and not draw.finished(folder, scale):
         state = "of another version" if there else "absent"
         raise DataError(f"{folder}: data set {state}; run: python -m ctnet data prepare {name} --scale {scale}")
     return folder
@@ -67,7 +66,7 @@ def prepare(
     if near and source is None:
         raise unknown("data set", name, known)
     if near and not lists:
-        print(f"ctnet: '{name}' is read as class folders of your own; it is not {near[0]}", file=sys.stderr)
+        processes.note(f"'{name}' is read as class folders of your own; it is not {near[0]}")
     if source is None:
         raise DataError(f"{name}: say where its videos are: python -m ctnet data prepare {name} --source FOLDER")
     return sets.prepare(

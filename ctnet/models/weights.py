@@ -14,7 +14,7 @@ from ctnet.errors import ConfigError, WeightsError
 from ctnet.models.inception import InceptionConfig
 from ctnet.models.resnet import CTConfig, FrameNetwork
 from ctnet.models.zoo import R101, ZOO, create_model
-from ctnet.paths import whole
+from ctnet.paths import atomic
 
 State = dict[str, Tensor]
 
@@ -193,7 +193,7 @@ def save(model: FrameNetwork, path: str | Path, **facts):
         raise WeightsError(f"{path}: a network without a name of the zoo cannot be saved; make it with create_model")
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     try:
-        with whole(path) as part:
+        with atomic(path) as part:
             save_file(state, part, {"ctnet": json.dumps({"model": name, "config": asdict(model.config), **facts})})
             os.umask(mask := os.umask(0))
             part.chmod(0o666 & ~mask)  # safetensors lets nobody else read its files

@@ -167,7 +167,7 @@ def test_processes_share_each_batch_and_every_clip_is_in_one_share(tiny, monkeyp
         whole = list(batches)
         assert data.epoch == 4 and sorted(sum(whole, [])) == list(range(44))
         shares = []
-        monkeypatch.setattr(processes, "world", lambda: 4)
+        monkeypatch.setattr(processes, "world_size", lambda: 4)
         for rank in range(4):
             monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
             shares.append(list(batches))

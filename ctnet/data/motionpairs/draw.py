@@ -71,7 +71,7 @@ def version(scale: str) -> str:
     return sha256(json.dumps(facts(scale), sort_keys=True).encode()).hexdigest()[:8]
 
 
-def whole(folder: Path, scale: str) -> bool:
+def finished(folder: Path, scale: str) -> bool:
     """Whether the set of this scale and version is there, finished."""
     try:
         return json.loads((folder / "dataset.json").read_text()) == facts(scale)
@@ -87,13 +87,13 @@ def draw(folder: Path, scale: str, workers: int) -> Path:
     """
     from filelock import FileLock
 
-    if whole(folder, scale):
+    if finished(folder, scale):
         return folder
     partial = folder.with_name(f".{folder.name}-{version(scale)}.partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if whole(folder, scale):
+            if finished(folder, scale):
                 return folder
             for left in folder.parent.glob(f".{folder.name}-*.partial"):
                 if left != partial:

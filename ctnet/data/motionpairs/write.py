@@ -16,7 +16,7 @@ from ctnet.data.motionpairs.draw import video_path
 from ctnet.data.motionpairs.stage import Difficulty
 from ctnet.data.programs import report
 from ctnet.data.video import write_video
-from ctnet.paths import whole
+from ctnet.paths import atomic
 
 
 def groups(count: int) -> list[tuple[int, ...]]:
@@ -34,7 +34,7 @@ def main(folder: Path, scale: dict, k: int, n: int) -> None:
             if not all(file.exists() for file in files):
                 drawn = pair(split, scale["seed"], group[0], scale["size"], scale["frames"], hard)
                 for file, frames in zip(files, (drawn, drawn[::-1]), strict=False):
-                    with whole(file) as part:
+                    with atomic(file) as part:
                         write_video(part, frames)
             report(f"+{len(group)}")
 

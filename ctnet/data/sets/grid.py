@@ -21,7 +21,7 @@ from ctnet.data.own import replaceable
 from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, once, records_of
 from ctnet.data.video import count_frames, read_frames, write_video
 from ctnet.errors import DataError, VideoError
-from ctnet.paths import whole
+from ctnet.paths import atomic
 
 NUMBERS = ("label", "start_frame", "end_frame", "video_frames")
 COLUMNS = ("video", "split", "word", *NUMBERS)
@@ -141,7 +141,7 @@ def cut(words: Sequence[Word], source: Path, folder: Path, workers: int) -> dict
         try:
             if not path.exists():
                 end = min(word.end, count_frames(word.video)) if word.video.exists() else word.end
-                with whole(path) as part:
+                with atomic(path) as part:
                     write_video(part, read_frames(word.video, range(word.start, end)).numpy())
             return count_frames(path)
         except VideoError as error:
