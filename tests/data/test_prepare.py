@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 
@@ -14,20 +13,12 @@ from ctnet.data.prepare import locate, prepare, verify
 from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
+from tests.killed import killed
 
 CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize(24, 6, 1, 1); "
 CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
-KILLED = """
-import os, signal, sys, tqdm
+DRAW = """
 from ctnet.data import prepare as p
-
-def update(self, n=1, heard=[], real=tqdm.tqdm.update):
-    heard.append(n)
-    if len(heard) == 20:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, n)
-
-tqdm.tqdm.update = update
 p.SCALES['tiny'] = p.DrawnSize(24, 6, 4, 1)
 p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)
 """
@@ -88,12 +79,7 @@ def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(WAITS)
-    places = os.pathsep.join((str(preparing.paths.ROOT), str(site)))
-    # its standard error is the drawing programs' too: that ends when the last of them has ended by itself
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)], env={**os.environ, "PYTHONPATH": places}, stderr=subprocess.PIPE
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed(20, DRAW, tmp_path, site=site)
     assert not (tmp_path / "motionpairs-tiny").exists()
     with pytest.raises(DataError, match="python -m ctnet data prepare motionpairs --scale tiny"):
         locate("motionpairs", "tiny", tmp_path)

@@ -16,6 +16,7 @@ from ctnet.data.prepare import prepare, verify
 from ctnet.data.sets.scan import recall
 from ctnet.errors import DataError
 from tests.data.layouts import LAYOUTS, film, images
+from tests.killed import killed
 
 
 def test_what_is_absent_broken_or_short_is_told_by_name(own, tmp_path, monkeypatch, capsys):
@@ -202,19 +203,7 @@ def test_where_every_video_is_absent_no_set_is_made(own, tmp_path):
     assert not (tmp_path / "sets" / "ucf101").exists()
 
 
-KILLED = """
-import os, signal, sys, tqdm
-from ctnet.data.prepare import prepare
-
-def update(self, n=1, heard=[], real=tqdm.tqdm.update):
-    heard.append(n)
-    if len(heard) == 30:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, n)
-
-tqdm.tqdm.update = update
-prepare('mine', 'cpu', sys.argv[1], 2, sys.argv[2])
-"""
+COUNT = "from ctnet.data.prepare import prepare; prepare('mine', 'cpu', sys.argv[1], 2, sys.argv[2])"
 
 
 def test_a_killed_call_goes_on_where_it_stopped(clips, tmp_path):
@@ -224,11 +213,7 @@ def test_a_killed_call_goes_on_where_it_stopped(clips, tmp_path):
         (source / split / "a").mkdir(parents=True)
         for k in range(whole // 2):
             (source / split / "a" / f"{k}.avi").write_bytes(content)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path / "sets", source], env=environment, stderr=subprocess.PIPE
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed(30, COUNT, tmp_path / "sets", source)
     assert not (tmp_path / "sets" / "mine").exists()
     kept = recall(memory)
     assert len(kept) == 30
