@@ -8,7 +8,8 @@ JOBS  ?= $(shell [ $(GPUS) -gt 0 ] && echo $(GPUS) || echo 2)
 PYTHON ?=
 UV_VERSION := 0.13.8
 
-export TQDM_MININTERVAL := $(shell [ -t 2 ] && echo 0.1 || echo 10)  # seconds: a log is no screen
+# seconds between two looks of a progress bar: a log is no screen
+export TQDM_MININTERVAL ?= $(shell [ -t 2 ] && echo 0.1 || echo 10)
 
 PY := .venv/bin/python
 READY := .venv/.ready

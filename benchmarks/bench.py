@@ -23,6 +23,7 @@ from torch import nn
 
 from benchmarks.timing import interleave, summary, table, threads
 from ctnet import cost, paths, results
+from ctnet.cli import Parser, at_least
 from ctnet.data.loading import cores, readers
 from ctnet.errors import ConfigError
 from ctnet.models import create_model
@@ -223,16 +224,16 @@ if platform.libc_ver()[0] == "glibc" and not torch.cuda.is_available():
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="ctnet bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p = Parser(prog="ctnet bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="default: all")
     p.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), help="default: all")
     p.add_argument("--treatments", nargs="+", choices=TREATMENTS, default=list(TREATMENTS), help="default: all")
     p.add_argument("--dtypes", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"], help="default: both")
-    p.add_argument("--rounds", type=int, default=7, help="of each measurement (default: %(default)s)")
-    p.add_argument("--frames", type=int, default=8, help="of a clip (default: %(default)s)")
-    p.add_argument("--size", type=int, default=224, help="of a crop's side, in pixels (default: %(default)s)")
-    p.add_argument("--workers", type=int, default=readers(), help="processes that read videos, in `training`")
-    p.add_argument("--threads", type=int, help="default: all cores")
+    p.add_argument("--rounds", type=at_least(1), default=7, help="of each measurement (default: %(default)s)")
+    p.add_argument("--frames", type=at_least(1, 1000), default=8, help="of a clip (default: %(default)s)")
+    p.add_argument("--size", type=at_least(1, 4096), default=224, help="of a crop, in pixels (default: %(default)s)")
+    p.add_argument("--workers", type=at_least(0), default=readers(), help="processes that read videos, in `training`")
+    p.add_argument("--threads", type=at_least(1), help="default: all cores")
     p.add_argument("--out", type=Path, help="default: runs/bench.json")
     p.add_argument("--record", action="store_true", help="keep the figures in data/results/bench for the book")
     return p
@@ -240,8 +241,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: list[str] | None = None) -> int:
     options = parser().parse_args(args)
-    if options.rounds < 1:
-        raise ConfigError(f"bench: --rounds must be at least 1, not {options.rounds}")
     for name in ("only", "nets", "treatments", "dtypes", "frames", "size") if options.record else ():
         if getattr(options, name) != parser().get_default(name):
             raise ConfigError(f"bench: --record keeps a whole run in place of the last one; leave --{name} out")

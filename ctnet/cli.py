@@ -26,7 +26,7 @@ def main(words: list[str] | None = None) -> int:
         processes.tell(error)
         return 2
     except KeyboardInterrupt as interrupt:
-        processes.tell(interrupt or "interrupted")
+        processes.tell(str(interrupt) or "interrupted; the same command goes on")
         return 130
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
         sys.stderr.close()
@@ -40,12 +40,13 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; see python -m {self.prog} --help")
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """What reads an option that is a whole number from `least` up."""
+def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """What reads an option that is a whole number from `least` to `most`."""
 
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} up is needed, not '{text}'")
+        if not text.isdecimal() or len(text) > 10 or not least <= int(text) <= most:
+            up = f"from {least} to {most}" if text.isdecimal() and text.strip("0") else f"from {least} up"
+            raise argparse.ArgumentTypeError(f"a whole number {up} is needed, not '{text[:20]}'")
         return int(text)
 
     return read
@@ -81,11 +82,11 @@ def parser() -> argparse.ArgumentParser:
 
     c = command(cost, "cost", "GFLOPs, multiply-adds, parameters and activations of a network")
     c.add_argument("model", help=MODEL)
-    c.add_argument("--frames", type=at_least(1), default=8, help="of a clip (default: %(default)s)")
+    c.add_argument("--frames", type=at_least(1, 1000), default=8, help="of a clip (default: %(default)s)")
     c.add_argument("--crops", type=at_least(1), default=1, help="of a clip: 1 or 3 (default: %(default)s)")
     c.add_argument("--clips", type=at_least(1), default=1, help="of a video (default: %(default)s)")
-    c.add_argument("--size", type=at_least(1), default=256, help="of a crop's side, in pixels (default: %(default)s)")
-    c.add_argument("--classes", type=at_least(1), default=174, help="of the last layer (default: %(default)s)")
+    c.add_argument("--size", type=at_least(1, 4096), default=256, help="of a crop, in pixels (default: %(default)s)")
+    c.add_argument("--classes", type=at_least(1, 10**6), default=174, help="of the last layer (default: %(default)s)")
     c.add_argument("--json", action="store_true", help="one JSON object")
 
     c = command(rows, "rows", "the networks' rows of the paper's Tables 2a-8: GFLOPs as printed, and as counted here")
@@ -237,15 +238,19 @@ def summarise(name: str, found: dict) -> None:
 
 
 def train(options):
-    from ctnet.experiments import WEIGHTS, experiments, folder_of, recorded, run
+    from ctnet.experiments import WEIGHTS, check_form, experiments, folder_of, recorded, run
+    from ctnet.models.zoo import same_as
 
     wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
+    check_form(wanted[0])
     if several(options) and (options.fresh or len(recorded(wanted)) < len(wanted)):
         return launch(options)
     workers = share_cores(options)
     processes.join()
     if known := 0 if options.fresh else processes.from_rank_0(lambda: len(recorded(wanted))):
         processes.note(f"{known} of {len(wanted)} recorded already, and not run again; --fresh trains anew")
+    if alike := same_as(options.model, **dict(wanted[0].overrides)):
+        processes.note(f"at the {options.scale} scale {options.model} is the same network as {alike}")
     for e in wanted:
         result = run(e, options.fresh, workers)
         if processes.rank() == 0:
@@ -301,7 +306,7 @@ def evaluate(options):
 def ensemble(options):
     from ctnet.evaluation import Scores, ensemble, metrics
 
-    if len(set(options.scores)) < len(options.scores):
+    if len({path.resolve() for path in options.scores}) < len(options.scores):
         raise ConfigError("ensemble: a file of scores is given twice; each network counts once")
     together = ensemble({str(path): Scores.load(path) for path in options.scores})
     print(json.dumps({"protocol": together.protocol, **metrics(together)}))

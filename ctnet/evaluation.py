@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -15,6 +14,7 @@ from ctnet import processes
 from ctnet.data import transforms
 from ctnet.data.datasets import VideoDataset
 from ctnet.data.loading import loader, reading
+from ctnet.data.own import content_of
 from ctnet.errors import ResultError
 from ctnet.paths import atomic
 from ctnet.protocol import Protocol
@@ -35,10 +35,8 @@ class Clips:
     def of(cls, dataset: VideoDataset) -> "Clips":
         """Clips are known by their videos' names, not by the folders that those are in on one machine."""
         m, info = dataset.manifest, dataset.info
-        names = [Path(str(path)).name for path in m.paths]
-        rows = [names, m.labels.tolist(), m.starts.tolist(), m.frames.tolist()]
-        digest = sha256(json.dumps(rows).encode()).hexdigest()
-        return cls(info.name, dataset.split, digest, info.classes, info.tiers, info.reverse)
+        content = content_of({dataset.split: list(zip(m.paths, m.labels, m.starts, m.frames, strict=True))})
+        return cls(info.name, dataset.split, content, info.classes, info.tiers, info.reverse)
 
     def __str__(self) -> str:
         return f"{self.split} of {self.data}"
@@ -90,8 +88,9 @@ def ensemble(scores: Mapping[str, Scores]) -> Scores:
     (name, first), *others = scores.items()
     for other, s in others:
         if s.clips != first.clips:
-            apart = f"scores of {s.clips}, those of {name} are of {first.clips}"
-            raise ResultError(f"{other}: {apart}; an ensemble needs the same clips and classes in the same order")
+            what = "classes" if s.clips.classes != first.clips.classes else "clips"
+            apart = f"other {what} ({s.clips}) than {name} ({first.clips})"
+            raise ResultError(f"{other}: {apart}; an ensemble needs the same in the same order")
     protocols = " + ".join(s.protocol for s in scores.values())
     return Scores(np.mean([s.logits for s in scores.values()], 0), first.labels, protocols, first.clips)
 

@@ -97,6 +97,16 @@ def start_of(e: Experiment) -> Experiment:
     return replace(e, data=e.init, init="scratch")
 
 
+def check_form(e: Experiment) -> None:
+    """ConfigError where a small scale has no form of the network: InceptionV3, or too few blocks for its CT-blocks."""
+    from ctnet.models.zoo import configured
+
+    try:
+        configured(e.model, **dict(e.overrides))
+    except ConfigError as error:
+        raise ConfigError(f"{e.model} has no {e.scale} scale ({error}); use gpu or paper") from error
+
+
 def check_start(e: Experiment) -> None:
     """ConfigError where its weights can start from nothing: neither fresh, ImageNet's, trained nor to be trained."""
     from ctnet.data.prepare import locate
@@ -145,6 +155,7 @@ def run(
         if processes.rank() == 0:
             tidy(folder_of(experiment))
         return of_this_data(found, experiment)
+    check_form(experiment)
     locate(experiment.data, scale)  # DataError before anything is made
     check_start(experiment)
     processes.from_rank_0(lambda: results.check(scale))

@@ -36,7 +36,10 @@ def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.62):
 
 
 def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
-    """Which frames of a video of `total` frames a network sees: a line for each clip of each way to sample."""
+    """Which frames of a video a network sees, dots over the video's frames: a line for each clip of each way to sample.
+
+    picks: name of the way -> the indices of each clip, below `total`.
+    """
     lines = [
         (f"{name}, clip {i}" if len(clips) > 1 else name, clip, color)
         for color, (name, clips) in zip(sns.color_palette(), picks.items(), strict=False)
@@ -53,7 +56,10 @@ def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
 
 
 def boxes(frame, crops: Mapping[str, Sequence[tuple[int, int, int, int]]]):
-    """A frame (3, H, W) uint8 once for each name, with its boxes (top, left, height, width) drawn in."""
+    """A frame, once for each way to crop, with the boxes that are cut out drawn in.
+
+    frame: (3, H, W) uint8 · crops: name of the way -> its boxes (top, left, height, width).
+    """
     figure, axes = plt.subplots(1, len(crops), figsize=(9, 2.6), squeeze=False)
     for axis, (name, drawn) in zip(axes[0], crops.items(), strict=True):
         axis.imshow(np.asarray(frame.permute(1, 2, 0)))
@@ -182,7 +188,7 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
 
 
 def accuracy_cost(table: str, results: dict[str, list[Result]]):
-    """Two panels over the same GFLOPs axis: the paper's top-1, and our headline accuracy (mean and seeds)."""
+    """Accuracy against GFLOPs in two panels: the paper's top-1, and our accuracy, mean and seeds."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
     for name, runs in results.items():
         row = paper.row(f"{table}/{name}")

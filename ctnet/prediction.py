@@ -12,6 +12,7 @@ from ctnet.data import transforms
 from ctnet.data.sampling import sample
 from ctnet.data.video import count_frames, read_frames
 from ctnet.errors import ConfigError, VideoError
+from ctnet.models.resnet import FrameNetwork
 from ctnet.protocol import Protocol
 from ctnet.saliency import saliency
 
@@ -48,10 +49,9 @@ def predict(
 
 def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] | None):
     """The protocol and the class names that are given, or else those of the network's file. ConfigError: no network."""
-    if not (isinstance(network, nn.Module) and isinstance(getattr(network, "fc", None), nn.Linear)):
-        raise ConfigError(
-            f"a network of ctnet is needed, such as ctnet.load('weights.safetensors'), not {reprlib.repr(network)}"
-        )
+    if not isinstance(getattr(network, "_orig_mod", network), FrameNetwork):  # what torch.compile made of one is too
+        what = reprlib.repr(network) if isinstance(network, str | Path) else f"a {type(network).__name__}"
+        raise ConfigError(f"a network of ctnet is needed, such as ctnet.load('weights.safetensors'), not {what}")
     protocol = protocol or getattr(network, "protocol", None) or Protocol()
     classes = classes or getattr(network, "classes", None) or [f"class {i}" for i in range(network.fc.out_features)]
     if len(classes) != network.fc.out_features:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -140,12 +141,14 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str |
     command += ["--nproc-per-node", str(devices), "-m", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, start_new_session=True) as job, ThreadPoolExecutor(1) as pool:
-        told = pool.submit(follow, job.stderr)
-        told.add_done_callback(lambda done: done.exception() and job.terminate())
+        given_up = threading.Event()
         try:
+            told = pool.submit(follow, job.stderr, given_up)
+            told.add_done_callback(lambda done: done.exception() and job.terminate())
             pass_on(job.stdout)
             errors = told.result()
         except BaseException:  # Ctrl-C, or nobody reads on
+            given_up.set()
             job.terminate()
             raise
     if job.returncode:
@@ -166,16 +169,20 @@ def pass_on(output: IO[bytes]) -> None:
         sys.stdout.flush()
 
 
-def follow(output: IO[bytes]) -> list[str]:
-    """Prints the lines of a job's standard error there; returns, and does not print, those that tell an error."""
+def follow(output: IO[bytes], given_up: threading.Event | None = None) -> list[str]:
+    """Prints the lines of a job's standard error there; returns, and does not print, those that tell an error.
+
+    given_up: set when the job was ended on purpose: then nobody wants its last words.
+    """
     errors = []
     for line in lines_of(output):
         before, mark, error = line.partition(ERROR)
         if mark and not error.startswith(NOTE):
             errors.append(error.strip())
             line = before
-        sys.stderr.write(line)
-        sys.stderr.flush()
+        if not (given_up and given_up.is_set()):
+            sys.stderr.write(line)
+            sys.stderr.flush()
     return errors
 
 

@@ -113,8 +113,8 @@ def cost_table() -> pd.DataFrame:
 
 
 def three_digits(value: float) -> str:
-    """2394.6 -> `2390`, 0.01234 -> `0.0123`: as much of an estimate as it is worth."""
-    return f"{float(f'{value:.3g}'):g}"
+    """2394.6 -> `2390`, 0.01234 -> `0.0123`: as much of an estimate as it is worth; a dash for none (nan)."""
+    return "–" if math.isnan(value) else f"{float(f'{value:.3g}'):g}"
 
 
 def rates() -> dict[str, dict[str, float]]:

@@ -20,8 +20,11 @@ def class_map(network: nn.Module, clip: Tensor, label: int | None = None) -> Ten
     that, channels of small weight count as well, which the paper can leave out by a threshold.
 
     clip: (3, T, H, W), uint8 or normalised · label: number of the class; None: the likeliest. Any network with the
-    zoo's `avgpool` and `fc`, fused or not. Raises ConfigError for a class that the network does not have.
+    zoo's `avgpool` and `fc`, fused or not. Raises ConfigError for what is no clip, or a class that the network does not
+    have.
     """
+    if clip.dim() != 4:
+        raise ConfigError(f"one clip is needed, (3, T, H, W), not {tuple(clip.shape)}")
     last: list[Tensor] = []
     clip = clip.to(next(network.parameters()).device)
     hook = network.avgpool.register_forward_pre_hook(lambda _, inputs: last.append(inputs[0]))

@@ -288,6 +288,6 @@ def show(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     first = frame.columns[0]
     shown = frame.astype(object).where(frame.notna(), "–")
     for column, values in frame.select_dtypes("float").items():
-        digits = max((len(f"{v:.3f}".rstrip("0").partition(".")[2]) for v in values.dropna()), default=0)
+        digits = max((len(f"{v:.6f}".rstrip("0").partition(".")[2]) for v in values.dropna()), default=0)
         shown[column] = [f"{v:.{digits}f}" if v == v else "–" for v in values]
     return shown.set_index(first).rename_axis(index=None, columns=first)

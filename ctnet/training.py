@@ -164,6 +164,8 @@ def plain_errors(trainer: L.Trainer, folder: Path) -> Iterator[None]:
     except SystemExit:
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt(f"interrupted in epoch {trainer.current_epoch}; the same command goes on") from None
+    except BrokenPipeError:  # of the progress bar
+        raise
     except OSError as error:
         raise TrainingError(f"{folder}: {error}; the last checkpoint is whole, the same command goes on") from error
 

@@ -16,6 +16,7 @@ from ctnet import paper, paths
 from ctnet.cli import main
 from ctnet.data import prepare as preparing
 from ctnet.evaluation import Clips, Scores
+from ctnet.models.zoo import same_as
 from tests.toy import PLAIN
 
 pytest_plugins = "tests.sets"
@@ -225,8 +226,8 @@ def test_an_ensemble_is_the_average_of_scores(capsys, tmp_path):
     told = json.loads(output(capsys, "ensemble", files["a"], files["b"]))
     assert told == {"protocol": "8x1x1@a + 8x1x1@b", "clips": 2, "top1": 100, "top5": 100}
     told = mistake(capsys, "ensemble", files["a"], files["other"])
-    assert f"{files['other']}: scores of train of pairs, those of {files['a']} are of test of pairs" in told
-    assert "given twice" in mistake(capsys, "ensemble", files["a"], files["a"])
+    assert f"{files['other']}: other clips (train of pairs) than {files['a']} (test of pairs); an" in told
+    assert "given twice" in mistake(capsys, "ensemble", files["a"], tmp_path / "." / ".." / tmp_path.name / "a.npz")
     assert "none.npz: no such file" in mistake(capsys, "ensemble", tmp_path / "none.npz")
 
 
@@ -329,11 +330,11 @@ def test_files_that_are_missing_or_broken_are_one_line(capsys, smoke, weights, v
     text.write_text("text")
     assert f"{tmp_path / 'no.mp4'}: " in mistake(capsys, "predict", tmp_path / "no.mp4", "--weights", weights)
     assert f"{text}: " in mistake(capsys, "predict", text, "--weights", weights)
-    assert f"{text}: not a safetensors file" in mistake(capsys, "predict", video, "--weights", text)
+    assert f"{text}: not a file of our weights" in mistake(capsys, "predict", video, "--weights", text)
     assert "no: no such file" in mistake(capsys, "predict", video, "--weights", tmp_path / "no")
     told = mistake(capsys, *"train tsn_resnet50 --scale smoke --init nosuch".split())
     assert "init 'nosuch' is neither scratch, imagenet nor a prepared data set" in told
-    assert "not a safetensors file" in mistake(capsys, "predict", video, "--weights", tmp_path)
+    assert "not a file of our weights" in mistake(capsys, "predict", video, "--weights", tmp_path)
     assert f"{tmp_path / 'dataset.json'}: no such file" in mistake(capsys, "evaluate", weights, "--data", tmp_path)
     assert "unknown split 'val'; known: test, train" in mistake(
         capsys, "evaluate", weights, "--data", smoke, "--split", "val"
@@ -408,15 +409,35 @@ def test_every_option_has_a_text_and_its_default():
                 assert "default: %(default)s" in action.help, (name, action.dest)
 
 
-def test_an_interrupt_says_how_to_go_on(capsys, home, monkeypatch):
+@pytest.mark.parametrize("words", [("interrupted in epoch 3; the same command goes on",), ()])
+def test_an_interrupt_says_how_to_go_on(words, capsys, home, monkeypatch):
     from ctnet import experiments
 
     def interrupt(*_):
-        raise KeyboardInterrupt("interrupted in epoch 3; the same command goes on")
+        raise KeyboardInterrupt(*words)
 
     monkeypatch.setattr(experiments, "carry_out", interrupt)
     assert main(["train", "tsn_resnet50", "--scale", "smoke"]) == 130
-    assert capsys.readouterr().err == "ctnet: interrupted in epoch 3; the same command goes on\n"
+    assert capsys.readouterr().err == f"ctnet: {(*words, 'interrupted; the same command goes on')[0]}\n"
+
+
+def test_numbers_beyond_all_sense_are_one_line_too(capsys):
+    nines = "9" * 5000
+    for words in (("train", "tsn_resnet50", "--seeds", nines), ("cost", "tsn_resnet50", "--size", 10**6)):
+        assert "is needed, not '" in mistake(capsys, *words)
+    assert "--rounds: a whole number from 1 up is needed" in mistake(capsys, "bench", "--rounds", "x")
+    assert "'no' (choose from" in mistake(capsys, "bench", "--only", "no")
+
+
+def test_a_small_scale_says_what_it_has_no_form_of_and_what_is_alike_there(capsys, home):
+    told = mistake(capsys, "train", "ctnet_inception_v3", "--scale", "smoke")
+    assert "ctnet_inception_v3 has no smoke scale (" in told and "use gpu or paper" in told
+    assert "ct_resnet50_blocks1 has no cpu scale (" in mistake(capsys, "train", "ct_resnet50_blocks1")
+    small = {"depths": (2, 2, 2)}
+    assert same_as("ct_resnet50_blocks12", **small) == "ct_resnet50"
+    assert same_as("ct_resnet50", **small) is same_as("ct_resnet50_blocks12") is None
+    assert main(["train", "tsn_resnet101", "--scale", "smoke"]) == 0
+    assert "at the smoke scale tsn_resnet101 is the same network as tsn_resnet50\n" in capsys.readouterr().err
 
 
 def python(*words):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 
@@ -159,6 +160,8 @@ if os.environ["ROLE"] == "prints":
 os.write(1, f"process {os.getpid()}\\n".encode())  # in one piece, whatever the other writes
 if os.environ["RANK"] == "1" and os.environ["ROLE"] == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
+if os.environ["ROLE"] == "talks":
+    os.write(2, b"so far, so good\\n")
 if os.environ["ROLE"] == "tells":
     raise SystemExit(print("ctnet: this is no error", file=sys.stderr))
 time.sleep(1000)
@@ -203,6 +206,35 @@ def test_an_interrupt_ends_the_processes(role, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         processes.launch(["role"], 2)
     assert len(pids) == 2 and not any(map(alive, pids))
+
+
+def test_a_job_whose_words_nobody_reads_is_ended(role, monkeypatch, capsys):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+    role("talks")
+    monkeypatch.setattr(sys, "stderr", Closed())
+    with pytest.raises(BrokenPipeError):
+        processes.launch(["role"], 2)
+    pids = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines() if line.startswith("process")]
+    assert not any(map(alive, pids))
+
+
+def test_a_job_that_was_given_up_says_no_more(capsys):
+    given_up = threading.Event()
+    given_up.set()
+    assert processes.follow(io.BytesIO(b"Received 15 death signal\nctnet: one\n"), given_up) == ["one"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_note_is_said_by_one_process(monkeypatch, capsys):
+    monkeypatch.setattr(processes, "rank", lambda: 1)
+    processes.note("known")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(processes, "rank", lambda: 0)
+    processes.note("known")
+    assert capsys.readouterr().err == "ctnet: note: known\n"
 
 
 def alive(pid: int) -> bool:

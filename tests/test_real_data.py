@@ -1,5 +1,7 @@
 """What real sets hold and cost: sums that the owners' counts must keep, and the cost by hand for one."""
 
+import math
+
 import pytest
 
 from ctnet import paper, real_data, results
@@ -46,7 +48,9 @@ def test_hours_are_operations_over_the_speed_of_the_network_that_is_trained(tmp_
     assert hours["GRID, 16 words of one talker"] == pytest.approx(3 * 3212 * 30 * small / 5 / 3600, rel=0.06)
 
 
-@pytest.mark.parametrize("value, shown", [(2394.6, "2390"), (0.01234, "0.0123"), (5.5, "5.5"), (33518.9, "33500")])
+@pytest.mark.parametrize(
+    "value, shown", [(2394.6, "2390"), (0.01234, "0.0123"), (5.5, "5.5"), (33518.9, "33500"), (math.nan, "–")]
+)
 def test_estimates_have_three_digits(value, shown):
     assert real_data.three_digits(value) == shown
 

@@ -191,6 +191,8 @@ def test_a_shown_table_is_kept_as_csv(place):
     shown = tables.show(uneven, "table_y")
     assert shown["x"].tolist() == ["42.947", "37.320", "40.000"] and shown["n"].tolist() == [1, 2, 3]
     assert shown["y"].tolist() == ["1", "2", "–"]
+    rates = pd.DataFrame({"set": ["a", "b"], "weight decay": [5e-4, 1e-4]})
+    assert tables.show(rates, "table_z")["weight decay"].tolist() == ["0.0005", "0.0001"]
 
 
 def test_where_nothing_is_recorded_a_page_still_shows_its_tables(place):

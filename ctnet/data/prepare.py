@@ -54,7 +54,7 @@ def prepare(
     workers = workers or os.cpu_count() or 1
     if name == DRAWN:
         return draw.draw(home(name, scale, root), scale, workers)
-    if not name or Path(name).name != name or name.startswith((".", f"{DRAWN}-")):
+    if name.split() != [name] or Path(name).name != name or name.startswith((".", f"{DRAWN}-")):
         raise ConfigError(
             f"data set '{name}': its name must be one word, not a path, and not start with '.' or '{DRAWN}-'; "
             "where its videos are is --source FOLDER"

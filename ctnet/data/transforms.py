@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
+from ctnet.errors import ConfigError
+
 Box = tuple[int, int, int, int]  # top, left, height, width
 MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB
 STD = (0.229, 0.224, 0.225)
@@ -23,7 +25,12 @@ POSITIONS = (
 
 
 def normalize(clips: torch.Tensor) -> torch.Tensor:
-    """uint8 (..., 3, T, H, W) -> float32, /255, less ImageNet's mean, over its deviation, on its device."""
+    """uint8 (..., 3, T, H, W) -> float32, /255, less ImageNet's mean, over its deviation, on its device.
+
+    ConfigError for another shape.
+    """
+    if clips.dim() < 4 or clips.shape[-4] != 3:
+        raise ConfigError(f"clips must be (..., 3, T, H, W), not {tuple(clips.shape)}")
     mean, std = (torch.tensor(v, device=clips.device).view(3, 1, 1, 1) for v in (MEAN, STD))
     return (clips.float() - mean * 255) / (std * 255)
 

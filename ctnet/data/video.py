@@ -53,7 +53,7 @@ def count_frames(path: str | Path) -> int:
 
 def cut_off(path: str | Path) -> int | None:
     """Frames that a video declares of which the end is missing; None where nothing says so (only AVI files can)."""
-    return packets.cut_off(path) if (path := Path(path)).is_file() else None
+    return packets.cut_off(path) if (path := Path(path)).suffix.lower() == ".avi" and path.is_file() else None
 
 
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:

@@ -170,6 +170,8 @@ class FrameNetwork(nn.Module):
         """clips (N, 3, T, H, W), normalised -> logits (N, num_classes); T is read from the input."""
         if clips.dim() != 5 or clips.shape[1] != 3:
             raise ConfigError(f"clips must be (N, 3, T, H, W), not {tuple(clips.shape)}")
+        if not clips.is_floating_point():
+            raise ConfigError(f"clips must be floats, as ctnet.data.normalize makes them, not {clips.dtype}")
         frames = clips.shape[2]
         x = frames_view(clips.contiguous(memory_format=torch.channels_last_3d))
         x = self.avgpool(self.features(x, frames)).flatten(1)

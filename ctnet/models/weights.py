@@ -226,7 +226,9 @@ def read(path: str | Path) -> tuple[State, dict]:
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+        raise WeightsError(
+            f"{path}: not a file of our weights (safetensors), which `train` and ctnet.save write, or a damaged one"
+        ) from error
 
 
 def load(path: str | Path) -> FrameNetwork:

@@ -1,6 +1,8 @@
 """Names -> networks. One name for each variant of the paper's tables; a variant is data, not code."""
 
+from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import takewhile
 
 from ctnet.errors import ConfigError, unknown
 from ctnet.models.ct_module import FULL, POINT, SPATIAL, TEMPORAL
@@ -75,18 +77,33 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
     that remain stay. `num_frames` is what `cost` assumes; the network takes any number of frames. Raises ConfigError
     for an unknown name or key, with the near ones, for a bad value, and where `depths` leaves no CT-block.
     """
+    network = configured(name, num_classes=num_classes, num_frames=num_frames, **overrides).build()
+    network.name = name
+    return network
+
+
+def configured(name: str, **overrides) -> ResNetConfig | InceptionConfig:
+    """The config of a name with its overrides; errors as of `create_model`."""
     if name not in ZOO:
         raise unknown("model", name, ZOO)
     config = ZOO[name]
     for key in overrides:
         if key not in {f.name for f in fields(config)}:
             raise unknown(f"key of {name}", key, (f.name for f in fields(config)))
-    wanted = replace(config, num_classes=num_classes, num_frames=num_frames, **overrides)
+    wanted = replace(config, **overrides)
     if "depths" in overrides and "ct_blocks" not in overrides:
         stages = zip(config.ct_blocks, wanted.depths, strict=False)
         wanted = replace(wanted, ct_blocks=tuple(tuple(i for i in chosen if i < depth) for chosen, depth in stages))
         if any(config.ct_blocks) and not any(wanted.ct_blocks):
             raise ConfigError(f"{name}: no CT-block is left with depths {wanted.depths}; give ct_blocks")
-    network = wanted.build()
-    network.name = name
-    return network
+    return wanted
+
+
+def same_as(name: str, **overrides) -> str | None:
+    """The name before this one that gives the same network under these overrides: small depths leave variants alike."""
+    wanted = configured(name, **overrides)
+    for other in takewhile(lambda n: n != name, ZOO):
+        with suppress(ConfigError):
+            if configured(other, **overrides) == wanted:
+                return other
+    return None

@@ -125,7 +125,7 @@ def test_a_transfer_from_no_file_of_ours_is_refused(content, tmp_path):
         path.write_bytes(content)
     net = ctnet.create_model("ctnet_resnet50", **SMALL)
     before = snapshot(net)
-    with pytest.raises(WeightsError, match=f"^{path}: n"):  # no such file, not a safetensors file
+    with pytest.raises(WeightsError, match=f"^{path}: n"):  # no such file, not a file of our weights
         weights.transfer(net, path)
     assert unchanged(net, before)
 
@@ -134,7 +134,7 @@ def test_pickles_in_the_place_of_our_own_files_run_nothing(tmp_path):
     for k, read in enumerate((ctnet.load, lambda path: weights.transfer(ctnet.create_model("tsn_resnet50"), path))):
         touched, path = tmp_path / f"touched{k}", tmp_path / f"evil{k}.safetensors"
         torch.save({"fc.bias": Payload(touched)}, path)
-        with pytest.raises(WeightsError, match="not a safetensors file"):
+        with pytest.raises(WeightsError, match="not a file of our weights"):
             read(path)
         assert not touched.exists()
 

@@ -18,7 +18,8 @@ def folders(source: Path, test_share: float = 0.2) -> Listing:
     added. <source>/val is the test split where there is no <source>/test.
     """
     if not source.is_dir():
-        raise DataError(f"{source}: no such folder; --source is the folder that holds one folder for each class")
+        what = "no folder" if source.exists() else "no such folder"
+        raise DataError(f"{source}: {what}; --source is the folder that holds one folder for each class")
     given = [split for split in ("train", "val", "test") if (source / split).is_dir()]
     homes = {split: source / split for split in given} or {"": source}
     if "val" in given and "test" not in given:

@@ -40,7 +40,7 @@ class Listing:
 def find(source: Path, *names: str) -> Path:
     """The first of the files or folders `names` that is there, below `source`; DataError says what is needed."""
     if not source.is_dir():
-        raise DataError(f"{source}: no such folder")
+        raise DataError(f"{source}: {'no folder' if source.exists() else 'no such folder'}")
     for name in names:
         if (source / name).exists():
             return source / name

@@ -51,7 +51,7 @@ def make(
             counts = count(videos) if count else scan(videos, memory, workers)
             before, written = source_of(folder), write(listing, folder, counts, order, source)
             memory.unlink(missing_ok=True)
-            if before and source and before != str(source):
+            if before and source and os.path.realpath(before) != os.path.realpath(source):
                 processes.note(f"{folder}: was made of {before}, and is now of {source}; two names would keep both")
             return written
     except OSError as error:
