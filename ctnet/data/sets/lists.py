@@ -42,7 +42,11 @@ def rows_of(source: Path, files: Sequence[Path]) -> Iterator[tuple[str, str, Cli
                 raise DataError(f"{where}: needs to be 'path frames label', not '{line[:100]}'")
             named = inside(source, words[0], where)
             video = next((p for p in (named.with_name(named.name + e) for e in endings) if os.path.exists(p)), named)
-            yield where, ours, Clip(video, number(words[2], "label", where), number(words[1], "frames", where))
+            frames, label = (
+                number(word, f"{what}, of a line 'path frames label',", where)
+                for word, what in ((words[1], "frames"), (words[2], "label"))
+            )
+            yield where, ours, Clip(video, label, frames)
 
 
 def split_of(file: Path) -> str:
