@@ -87,7 +87,8 @@ def ensemble(scores: Mapping[str, Scores]) -> Scores:
         raise ResultError("an ensemble needs at least one network's scores")
     (name, first), *others = scores.items()
     for other, s in others:
-        if s.clips != first.clips:
+        fits = s.logits.shape == first.logits.shape and np.array_equal(s.labels, first.labels)
+        if s.clips != first.clips or not fits:
             what = "classes" if s.clips.classes != first.clips.classes else "clips"
             apart = f"other {what} ({s.clips}) than {name} ({first.clips})"
             raise ResultError(f"{other}: {apart}; an ensemble needs the same in the same order")

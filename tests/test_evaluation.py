@@ -203,6 +203,13 @@ def test_an_ensemble_is_the_mean_of_scores_of_the_same_clips():
         told = rf"^b: other {what} \(test of by hand\) than a \(test of by hand\); .* in the same order"
         with pytest.raises(ResultError, match=told):
             ensemble({"a": BY_HAND, "b": apart})
+    for arrays in (
+        {"labels": BY_HAND.labels[::-1]},
+        {"logits": BY_HAND.logits[:7], "labels": BY_HAND.labels[:7]},
+        {"logits": BY_HAND.logits[:, :4]},
+    ):
+        with pytest.raises(ResultError, match="an ensemble needs the same in the same order"):
+            ensemble({"a": BY_HAND, "b": replace(BY_HAND, **arrays)})
     with pytest.raises(ResultError, match="at least one"):
         ensemble({})
 
