@@ -7,7 +7,7 @@ import os
 from hashlib import md5
 from pathlib import Path
 
-from ctnet.data.sets.listing import Clip, Listing, is_video
+from ctnet.data.sets.listing import Clip, Listing, is_video, needs_folder
 from ctnet.errors import DataError
 
 
@@ -17,9 +17,7 @@ def folders(source: Path, test_share: float = 0.2) -> Listing:
     Without given splits a video's name decides which it falls into, so that it stays there when others are
     added. <source>/val is the test split where there is no <source>/test.
     """
-    if not source.is_dir():
-        what = "no folder" if source.exists() else "no such folder"
-        raise DataError(f"{source}: {what}; --source is the folder that holds one folder for each class")
+    needs_folder(source, "; --source is the folder that holds one folder for each class")
     given = [split for split in ("train", "val", "test") if (source / split).is_dir()]
     homes = {split: source / split for split in given} or {"": source}
     if "val" in given and "test" not in given:
@@ -27,17 +25,14 @@ def folders(source: Path, test_share: float = 0.2) -> Listing:
     names = sorted({p.name for home in homes.values() for p in below(home)})
     if not names:
         raise DataError(f"{source}: no folders of videos in it; needed: one folder for each class")
-    videos = {
-        split: [v for home in below(root) for v in sorted(filter(is_video, home.iterdir()))]
-        for split, root in homes.items()
-    }
-    filled = {video.parent.name for some in videos.values() for video in some}
+    roots = [(split, home) for split, root in homes.items() for home in below(root)]
+    videos = [(split, video) for split, home in roots for video in sorted(filter(is_video, home.iterdir()))]
+    filled = {video.parent.name for _, video in videos}
     classes = [name for name in names if name in filled]
     clips: dict[str, list[Clip]] = {split: [] for split in (homes if given else ("train", "test"))}
-    for split in homes:
-        for video in videos[split]:
-            side = split or ("test" if share(video.name) < test_share else "train")
-            clips[side].append(Clip(video, classes.index(video.parent.name)))
+    for split, video in videos:
+        side = split or ("test" if share(video.name) < test_share else "train")
+        clips[side].append(Clip(video, classes.index(video.parent.name)))
     found = [split for split in clips if clips[split]]
     if not found:
         raise DataError(f"{source}: no videos in its folders {', '.join(names[:5])}")

@@ -37,10 +37,15 @@ class Listing:
     empty: list[str] = field(default_factory=list)
 
 
+def needs_folder(source: Path, mend: str = "") -> None:
+    """DataError where it is none."""
+    if not source.is_dir():
+        raise DataError(f"{source}: {'no folder' if source.exists() else 'no such folder'}{mend}")
+
+
 def find(source: Path, *names: str) -> Path:
     """The first of the files or folders `names` that is there, below `source`; DataError says what is needed."""
-    if not source.is_dir():
-        raise DataError(f"{source}: {'no folder' if source.exists() else 'no such folder'}")
+    needs_folder(source)
     for name in names:
         if (source / name).exists():
             return source / name
