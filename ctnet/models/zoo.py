@@ -101,9 +101,8 @@ def configured(name: str, **overrides) -> ResNetConfig | InceptionConfig:
 
 def same_as(name: str, **overrides) -> str | None:
     """The name before this one that gives the same network under these overrides: small depths leave variants alike."""
-    wanted = configured(name, **overrides)
     for other in takewhile(lambda n: n != name, ZOO):
-        with suppress(ConfigError):
-            if configured(other, **overrides) == wanted:
+        with suppress(ConfigError):  # of names that have no such form
+            if configured(other, **overrides) == configured(name, **overrides):
                 return other
     return None
