@@ -47,7 +47,7 @@ SNAKEMAKE = $(PY) -m snakemake --cores $(CORES) --resources gpu=$(GPUS) --keep-g
   --config scale=$(strip $(SCALE)) missing=$(strip $(MISSING)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
 
 book: data ## run the notebooks that need it, build the book, say where it is
-	@$(SAY); status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet.book || status=1; exit $$status
+	@$(SAY); status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet.book.pages || status=1; exit $$status
 
 test: setup ## the tests, on all cores
 	@$(PY) -m pytest -n $(CORES) --dist loadfile
@@ -60,7 +60,7 @@ bench: setup ## speed, as ratios within one run
 	@$(PY) -m ctnet bench
 
 soak: setup ## reads, kills and broken files: MINUTES=9 for each of the three
-	@$(PY) -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PY) -m tests.soak.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: ## resolve pyproject.toml again; versions already in requirements.lock stay where they can
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m uv pip compile -q --universal --python-version 3.11.5 pyproject.toml \

@@ -27,8 +27,8 @@ USES = {
     "start": DATA + RESULTS,
     "data": DATA,
     "protocols": DATA + glob("ctnet/protocol.py") + glob("data/paper/*.csv"),
-    "ct_module": glob("ctnet/models/*.py") + glob("ctnet/interaction.py"),
-    "cost": glob("ctnet/models/*.py") + glob("ctnet/complexity.py") + glob("data/paper/*.csv"),
+    "ct_module": glob("ctnet/models/*.py") + glob("ctnet/models/interaction.py"),
+    "cost": glob("ctnet/models/*.py") + glob("ctnet/models/cost.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
     "reliability": glob("data/results/soak/*.json"),
     "grid_words": RESULTS + PROBES,
@@ -72,7 +72,7 @@ rule notebook:
         runtime=int(config.get("minutes", 1440)),
     shell:
         # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed
-        "exec env CTNET_CORES={threads} {PYTHON:q} -m ctnet.runner {input.notebook} {output} --params {params.json:q} --end-with-parent {RUNS}"
+        "exec env CTNET_CORES={threads} {PYTHON:q} -m ctnet.book.notebook {input.notebook} {output} --params {params.json:q} --end-with-parent {RUNS}"
 
 
 rule book:
@@ -83,4 +83,4 @@ rule book:
     output:
         "book/_build/html/index.html",
     shell:
-        "{PYTHON:q} -m ctnet.book"
+        "{PYTHON:q} -m ctnet.book.pages"

@@ -21,13 +21,14 @@ from statistics import median
 import torch
 from torch import nn
 
+from benchmarks.plain import load_plain
 from benchmarks.timing import interleave, summary, table, threads
-from ctnet import cost, paths, results
-from ctnet.cli import Parser, at_least
+from ctnet import cost, paths
+from ctnet.cli.main import Parser, at_least
 from ctnet.data.loading import cores, readers
 from ctnet.errors import ConfigError
+from ctnet.experiments import provenance, records
 from ctnet.models import create_model
-from tests.models.plain import load_plain
 
 NETS = ("ctnet_resnet50", "tsn_resnet50", "tsm_resnet50")
 TREATMENTS = ("eager", "fused", "compiled")
@@ -159,8 +160,8 @@ def report_copies(found: dict[str, int]) -> dict:
 
 def training_set() -> Path:
     """Folder of the set that `training` reads; DataError with the command that makes it."""
-    from ctnet.data.prepare import locate
-    from ctnet.experiments import SCALES
+    from ctnet.data.home import locate
+    from ctnet.experiments.scales import SCALES
 
     return locate(SCALES["cpu"].data, "cpu")
 
@@ -169,10 +170,10 @@ def training(options) -> dict:
     """Steps with clips from the loader and steps on one batch in memory, in turns, at the cpu scale."""
     from torch.nn.functional import cross_entropy
 
-    from ctnet.data.datasets import VideoDataset
+    from ctnet.clips import normalize
+    from ctnet.data.dataset import VideoDataset
     from ctnet.data.loading import loader
-    from ctnet.data.transforms import normalize
-    from ctnet.experiments import SCALES
+    from ctnet.experiments.scales import SCALES
 
     scale = SCALES["cpu"]
     p, r = scale.protocol, scale.recipe
@@ -250,13 +251,13 @@ def main(args: list[str] | None = None) -> int:
         training_set()  # what is missing is said now, not after the other sections
     out = options.out or paths.runs_root() / "bench.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    record = {"provenance": results.provenance()}
+    record = {"provenance": provenance.provenance()}
     print(f"{record['provenance']['device']}, torch {torch.__version__}, commit {record['provenance']['commit']}")
     for name in [name for name in SECTIONS if name in options.only]:
         with torch.set_grad_enabled(name == "training"):
             record[name] = SECTIONS[name](options)
         out.write_text(json.dumps(record, indent=1))  # after each: a run that is cut keeps what it had
-    print(results.keep("bench", record) if options.record else out)
+    print(records.keep("bench", record) if options.record else out)
     return 0
 
 

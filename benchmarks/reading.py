@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from benchmarks.timing import interleave, summary, table, threads
-from ctnet.data import packets
-from ctnet.data.datasets import VideoDataset
+from ctnet.clips import normalize
+from ctnet.data import decoding
+from ctnet.data.dataset import VideoDataset
 from ctnet.data.loading import loader
-from ctnet.data.own import write_set
 from ctnet.data.sampling import sample
-from ctnet.data.transforms import normalize
 from ctnet.data.video import has_decord, read_frames
+from ctnet.data.writing import write_set
 
 LENGTH, HEIGHT, WIDTH = 120, 240, 320  # frames and pixels of a video
 
@@ -64,11 +64,11 @@ def rivals(home: Path, frames: int, size: int, clips: int) -> dict[str, Callable
         return [VideoReader(str(video), num_threads=1).get_batch(places).asnumpy() for video, places in wanted]
 
     def reading() -> list[torch.Tensor]:
-        packets._index.cache_clear()
+        decoding._index.cache_clear()
         return [read_frames(video, places) for video, places in wanted]
 
     def loading() -> torch.Tensor:
-        packets._index.cache_clear()
+        decoding._index.cache_clear()
         return next(iter(loader(data, clips))).clips
 
     calls = {"read_frames": reading, "loader": loading}

@@ -9,22 +9,22 @@ _PUBLIC = {
     "list_models": "ctnet.models.zoo",
     "create_model": "ctnet.models.zoo",
     "CTModule": "ctnet.models.ct_module",
-    "cost": "ctnet.complexity",
-    "load_released": "ctnet.models.weights",
-    "load_imagenet": "ctnet.models.weights",
+    "cost": "ctnet.models.cost",
+    "load_released": "ctnet.models.pretrained",
+    "load_imagenet": "ctnet.models.pretrained",
     "load": "ctnet.models.weights",
     "save": "ctnet.models.weights",
-    "predict": "ctnet.prediction",
+    "predict": "ctnet.inference.predict",
     "Protocol": "ctnet.protocol",
-    "Experiment": "ctnet.experiments",
+    "Experiment": "ctnet.experiments.experiment",
 }
-_MODULES = ("data", "export", "saliency")
+_MODULES = {"data": "ctnet.data", "export": "ctnet.inference.export", "saliency": "ctnet.inference.saliency"}
 __all__ = [*_PUBLIC, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str):
     if name in _MODULES:
-        return import_module(f"ctnet.{name}")
+        return import_module(_MODULES[name])
     if name not in _PUBLIC:
         raise AttributeError(f"module 'ctnet' has no attribute '{name}'")
     value = getattr(import_module(_PUBLIC[name]), name)

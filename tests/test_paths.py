@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import ctnet
-from ctnet.evaluation import Clips, Scores
-from tests.toy import PLAIN
+from ctnet.inference.scores import Clips, Scores
+from tests.support.toy import PLAIN
 
 SAVES = {
     "weights": ctnet.create_model("tsn_resnet50", num_classes=2, **PLAIN),

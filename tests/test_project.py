@@ -13,9 +13,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ctnet.book import notebooks
+from ctnet.book.notebook import parameter_names
+from ctnet.book.pages import notebooks
 from ctnet.paths import ROOT
-from ctnet.runner import parameter_names
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and line[0] != "#"]

@@ -6,12 +6,13 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from ctnet import experiments, paper
-from ctnet.cli import main
+from ctnet.cli.main import main
 from ctnet.errors import ConfigError
+from ctnet.experiments import plan, scales
 from ctnet.models import weights
+from ctnet.paper import printed
 from ctnet.protocol import PROTOCOLS, Protocol, named
-from tests import toy
+from tests.support import toy
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ from tests import toy
     ],
 )
 def test_a_row_of_the_paper_is_tested_under_the_protocol_named_for_it(name, row):
-    (protocol,) = paper.row(row).protocols
+    (protocol,) = printed.row(row).protocols
     assert replace(named(name), sampling=protocol.sampling) == protocol
 
 
@@ -47,7 +48,7 @@ def test_a_named_protocol_takes_the_frames_of_the_network():
 
 
 def test_every_difference_says_what_each_does_and_names_protocols_that_exist():
-    lines = paper.read_csv("protocols.csv")
+    lines = printed.read_csv("protocols.csv")
     assert all(line[column] for line in lines for column in ("what", "paper", "release", "ctnet"))
     mentioned = set(
         re.findall(r"\b(?:something|kinetics)_\w+|\binception\b", " ".join(line["ctnet"] for line in lines))
@@ -56,24 +57,24 @@ def test_every_difference_says_what_each_does_and_names_protocols_that_exist():
 
 
 def test_a_set_of_the_paper_has_the_recipe_of_a1_and_its_own_protocol():
-    (e,) = experiments.experiments("ctnet_resnet50", "paper", "kinetics400")
+    (e,) = scales.experiments("ctnet_resnet50", "paper", "kinetics400")
     r = e.recipe
     assert (r.epochs, r.batch_size, r.lr, r.dropout, r.weight_decay) == (110, 64, 0.01, 0.5, 1e-4)
     assert (e.protocol, e.init, r.flip) == (named("kinetics_paper"), "imagenet", True)
-    (e,) = experiments.experiments("ctnet_resnet50", "paper", "ucf101_2")
+    (e,) = scales.experiments("ctnet_resnet50", "paper", "ucf101_2")
     assert (e.protocol, e.init) == (named("ucf_hmdb"), "kinetics400")
-    assert [experiments.start_of(e)] == experiments.experiments("ctnet_resnet50", "paper", "kinetics400")
-    (e,) = experiments.experiments("ctnet_resnet50", "gpu", "grid16", [1], "motionpairs")
-    assert [experiments.start_of(e)] == experiments.experiments("ctnet_resnet50", "gpu", "motionpairs", [1])
-    (e,) = experiments.experiments("ctnet_resnet50", "paper", "something_v2")
-    assert (e.recipe, e.protocol, e.init) == (experiments.SCALES["paper"].recipe, named("something"), "imagenet")
-    assert experiments.experiments("ctnet_resnet50", "gpu", "kinetics400")[0].protocol.clips == 1
+    assert [plan.start_of(e)] == scales.experiments("ctnet_resnet50", "paper", "kinetics400")
+    (e,) = scales.experiments("ctnet_resnet50", "gpu", "grid16", [1], "motionpairs")
+    assert [plan.start_of(e)] == scales.experiments("ctnet_resnet50", "gpu", "motionpairs", [1])
+    (e,) = scales.experiments("ctnet_resnet50", "paper", "something_v2")
+    assert (e.recipe, e.protocol, e.init) == (scales.SCALES["paper"].recipe, named("something"), "imagenet")
+    assert scales.experiments("ctnet_resnet50", "gpu", "kinetics400")[0].protocol.clips == 1
 
 
 def test_picked_frames_and_boxes_are_drawn_where_they_are():
     import torch
 
-    from ctnet import plots
+    from ctnet.book import plots
     from ctnet.data import sample, transforms
 
     (axis,) = plots.picked_frames(100, {"sparse": sample(100, 8), "uniform": sample(100, 8, 4, "uniform")}).axes

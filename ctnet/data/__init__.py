@@ -7,25 +7,25 @@ from importlib import import_module
 
 _WHERE = {
     "sample": "sampling",
-    "normalize": "transforms",
+    "normalize": "ctnet.clips",
     "read_frames": "video",
     "count_frames": "video",
     "write_video": "video",
-    "DataInfo": "datasets",
-    "Manifest": "datasets",
-    "VideoDataset": "datasets",
+    "DataInfo": "manifest",
+    "Manifest": "manifest",
+    "VideoDataset": "dataset",
     "Batch": "loading",
     "loader": "loading",
     "SCALES": "prepare",
     "verify": "prepare",
-    "locate": "prepare",
-    "from_folders": "own",
-    "write_set": "own",
+    "locate": "home",
+    "from_folders": "prepare",
+    "write_set": "writing",
 }
 __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str):
     if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+        return getattr(import_module(where if "." in (where := _WHERE[name]) else f"{__name__}.{where}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

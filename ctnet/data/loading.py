@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 
-from ctnet import processes
-from ctnet.data.datasets import Unreadable, VideoDataset
+from ctnet import distributed
+from ctnet.data.dataset import Unreadable, VideoDataset
 from ctnet.errors import DataError, VideoError
 
 TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gives up
@@ -68,7 +68,7 @@ class Shares(BatchSampler):
 
     def __iter__(self):
         for batch in super().__iter__():
-            yield batch[processes.rank() :: processes.world_size()]
+            yield batch[distributed.rank() :: distributed.world_size()]
 
 
 def readers() -> int:
@@ -79,7 +79,7 @@ def readers() -> int:
 def cores() -> int:
     """This process's share of the cores that are given to it: all, or CTNET_CORES where the Snakefile runs several."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(min(int(os.environ.get("CTNET_CORES") or given), given) // processes.local_world_size(), 1)
+    return max(min(int(os.environ.get("CTNET_CORES") or given), given) // distributed.local_world_size(), 1)
 
 
 @contextmanager

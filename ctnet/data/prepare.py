@@ -7,34 +7,29 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
 
-from ctnet import paths, processes
+from ctnet import console
+from ctnet.data.home import DRAWN, home, locate, version_of
 from ctnet.data.motionpairs import draw
 from ctnet.data.motionpairs.draw import SCALES, DrawnSize
+from ctnet.data.writing import replaceable
 from ctnet.errors import ConfigError, CtnetError, DataError, unknown
 
-DRAWN = draw.NAME
-BLOCK = 32  # frames that `verify` holds at a time
 
-__all__ = ["DRAWN", "SCALES", "DrawnSize", "home", "locate", "prepare", "verify", "version_of"]
+def from_folders(source: str | Path, folder: str | Path, workers: int | None = None) -> Path:
+    """A set of videos kept in one folder a class: <source>/<class>/<video>, or <source>/{train,test}/<class>/<video>.
 
-
-def home(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
-    """Where a set is kept, made or not: <root>/motionpairs-<scale>, <root>/<name> of any other (or the folder
-    that the name is); the root is CTNET_DATA unless given.
+    A video that cannot be read is left out, and named in the set's report.txt.
     """
-    return Path(root or paths.data_root()) / (f"{name}-{draw.known(scale)}" if name == DRAWN else name)
+    from ctnet.data.sets.folders import folders
+    from ctnet.data.sets.make import make
+
+    source = Path(os.path.abspath(source))
+    replaceable(Path(folder), [source])
+    return make(folders(source), Path(folder), workers or os.cpu_count() or 1, source=source)
 
 
-def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
-    """The finished set's folder; DataError with the command to run where it is absent or out of date."""
-    folder = home(name, scale, root)
-    there = (folder / "dataset.json").exists()
-    if name != DRAWN and not there:
-        raise DataError(f"{folder}: data set absent; run: python -m ctnet data prepare {name} --source FOLDER")
-    if name == DRAWN and not draw.finished(folder, scale):
-        state = "of another version" if there else "absent"
-        raise DataError(f"{folder}: data set {state}; run: python -m ctnet data prepare {name} --scale {scale}")
-    return folder
+BLOCK = 32  # frames that `verify` holds at a time
+__all__ = ["DRAWN", "SCALES", "DrawnSize", "home", "locate", "prepare", "verify", "version_of"]
 
 
 def prepare(
@@ -66,7 +61,7 @@ def prepare(
     if near and source is None:
         raise unknown("data set", name, known)
     if near and not lists:
-        processes.note(f"'{name}' is read as class folders of your own; it is not {near[0]}")
+        console.note(f"'{name}' is read as class folders of your own; it is not {near[0]}")
     if source is None:
         raise DataError(f"{name}: say where its videos are: python -m ctnet data prepare {name} --source FOLDER")
     return sets.prepare(
@@ -78,7 +73,7 @@ def verify(folder: str | Path, workers: int | None = None) -> list[str]:
     """Reads every video of a data set to its last frame; returns one line for each that is broken."""
     from tqdm import tqdm
 
-    from ctnet.data.datasets import DataInfo, Manifest
+    from ctnet.data.manifest import DataInfo, Manifest
     from ctnet.data.video import read_frames
 
     folder = Path(folder)
@@ -113,8 +108,3 @@ def mend(folder: Path, name: str, scale: str) -> str:
 
     command = f"python -m ctnet data prepare {name} --source {shlex.quote(source_of(folder) or 'FOLDER')}"
     return f"restore them, or leave them out (with the --lists of before, if any): {command}"
-
-
-def version_of(name: str, scale: str) -> str:
-    """Changes with everything that decides what clips a set holds; part of an experiment's hash."""
-    return draw.version(scale) if name == DRAWN else "as published"

@@ -9,12 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from ctnet.errors import ConfigError
-
 Box = tuple[int, int, int, int]  # top, left, height, width
-MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB
-STD = (0.229, 0.224, 0.225)
-
 # (x, y) of the 13 training crops in quarters of the free room: corners, edges, centre, and the four quarter
 # points
 POSITIONS = (
@@ -22,17 +17,6 @@ POSITIONS = (
     *((0, 2), (4, 2), (2, 4), (2, 0)),
     *((1, 1), (3, 1), (1, 3), (3, 3)),
 )
-
-
-def normalize(clips: torch.Tensor) -> torch.Tensor:
-    """uint8 (..., 3, T, H, W) -> float32, /255, less ImageNet's mean, over its deviation, on its device.
-
-    ConfigError for another shape.
-    """
-    if clips.dim() < 4 or clips.shape[-4] != 3:
-        raise ConfigError(f"clips must be (..., 3, T, H, W), not {tuple(clips.shape)}")
-    mean, std = (torch.tensor(v, device=clips.device).view(3, 1, 1, 1) for v in (MEAN, STD))
-    return (clips.float() - mean * 255) / (std * 255)
 
 
 def resize(clip: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctnet.data import packets
+from ctnet.data import decoding
 from ctnet.errors import VideoError, unknown
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
     if not wanted or min(wanted) < 0:
         raise VideoError(f"{path}: frame indices must be a list of numbers from 0 up, not {wanted}")
     order = sorted(set(wanted))
-    reader = _read_folder if path.is_dir() else _read_decord if backend == "decord" else packets.decode
+    reader = _read_folder if path.is_dir() else _read_decord if backend == "decord" else decoding.decode
     frames = torch.from_numpy(np.stack(reader(path, order)))
     place = {index: k for k, index in enumerate(order)}
     return frames if wanted == order else frames[[place[i] for i in wanted]]
@@ -48,12 +48,12 @@ def count_frames(path: str | Path) -> int:
     path = Path(path)
     if not os.path.exists(path):
         raise VideoError(f"{path}: no such file")
-    return len(_images(path)) if path.is_dir() else packets.count(path)
+    return len(_images(path)) if path.is_dir() else decoding.count(path)
 
 
 def cut_off(path: str | Path) -> int | None:
     """Frames that a video declares of which the end is missing; None where nothing says so (only AVI files can)."""
-    return packets.cut_off(path) if (path := Path(path)).suffix.lower() == ".avi" and path.is_file() else None
+    return decoding.cut_off(path) if (path := Path(path)).suffix.lower() == ".avi" and path.is_file() else None
 
 
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
@@ -88,12 +88,12 @@ def _read_decord(path: Path, order: list[int]) -> list[np.ndarray]:
     """
     import decord
 
-    ours = packets.decode(path, order)
+    ours = decoding.decode(path, order)
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
         frames = [_unpad(reader[index].asnumpy()) for index in order]
     except Exception as error:  # decord's own errors have no common base
-        raise VideoError(f"{path}: decord: {packets.reason(error)}") from None
+        raise VideoError(f"{path}: decord: {decoding.reason(error)}") from None
     for index, a, b in zip(order, ours, frames, strict=True):
         if a.shape != b.shape or np.abs(a.astype(int) - b).max() > ROUNDING:
             raise VideoError(f"{path}: decord shows another picture as frame {index}; leave the backend at 'auto'")
@@ -133,14 +133,14 @@ def _read_folder(path: Path, order: list[int]) -> list[np.ndarray]:
 
     images = _images(path)
     if order[-1] >= len(images):
-        raise packets.too_short(path, len(images), order)
+        raise decoding.too_short(path, len(images), order)
     frames = []
     for image in (images[i] for i in order):
         try:
             with Image.open(image) as opened:
                 frames.append(np.array(opened.convert("RGB")))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise VideoError(f"{image}: {packets.reason(error)}") from None
+            raise VideoError(f"{image}: {decoding.reason(error)}") from None
     if len(sizes := {frame.shape for frame in frames}) > 1:
         raise VideoError(f"{path}: images of several sizes: {sorted(sizes)}")
     return frames

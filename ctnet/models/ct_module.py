@@ -15,6 +15,7 @@ from ctnet.errors import ConfigError
 
 Kernel = tuple[int, int, int]
 SPATIAL, TEMPORAL, POINT, FULL = (1, 3, 3), (3, 1, 1), (1, 1, 1), (3, 3, 3)
+PARALLEL = (SPATIAL, TEMPORAL)
 
 
 def balanced_sizes(channels: int, num_sizes: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ctnet.errors import ConfigError
 from ctnet.models.ct_module import CTModule, clips_view, frames_view
-from ctnet.models.resnet import CTConfig, FrameNetwork, check_config
+from ctnet.models.network import CTConfig, FrameNetwork, check_config
 
 # Where CT-Modules stand: a choice that prints both 43.9 G and 20.9 M, not a recovered truth (the paper does not say).
 CHOSEN_SITES = (

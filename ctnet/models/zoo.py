@@ -5,9 +5,10 @@ from dataclasses import fields, replace
 from itertools import takewhile
 
 from ctnet.errors import ConfigError, unknown
-from ctnet.models.ct_module import FULL, POINT, SPATIAL, TEMPORAL
+from ctnet.models.ct_module import FULL, PARALLEL, POINT, SPATIAL, TEMPORAL
 from ctnet.models.inception import CHOSEN_SITES, InceptionConfig
-from ctnet.models.resnet import EVERY_SECOND, PARALLEL, CTConfig, FrameNetwork, ResNetConfig
+from ctnet.models.network import CTConfig, FrameNetwork
+from ctnet.models.resnet import EVERY_SECOND, ResNetConfig
 
 R101 = (3, 4, 23, 3)
 # 11 CT-blocks, as the paper's 145.5 GFLOPs demand; which seven of stage 4 is our choice

@@ -5,22 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctnet.data import prepare as preparing
+from ctnet.data import prepare
 from ctnet.data.motionpairs import CLASSES, clip
-from tests.data.layouts import LAYOUTS
+from tests.support.layouts import LAYOUTS
 
 
 @pytest.fixture(scope="session", autouse=True)
 def tiny_scale():
-    preparing.SCALES["tiny"] = preparing.DrawnSize(size=24, frames=6, train=1, test=1)
+    prepare.SCALES["tiny"] = prepare.DrawnSize(size=24, frames=6, train=1, test=1)
     yield
-    del preparing.SCALES["tiny"]
+    del prepare.SCALES["tiny"]
 
 
 @pytest.fixture(scope="session")
 def tiny(tiny_scale, tmp_path_factory):
     """The folder of a finished set: 44 training and 44 test clips of 6 frames, 24 x 24."""
-    return preparing.prepare("motionpairs", "tiny", tmp_path_factory.mktemp("sets"), workers=2)
+    return prepare.prepare("motionpairs", "tiny", tmp_path_factory.mktemp("sets"), workers=2)
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,17 @@ import pytest
 import torch
 
 import ctnet
-from ctnet import evaluation, processes
+from ctnet import distributed
 from ctnet.data import loading
-from ctnet.data.datasets import DataInfo, Manifest, Unreadable, VideoDataset
+from ctnet.data.dataset import Unreadable, VideoDataset
 from ctnet.data.loading import Batch, loader, stack
+from ctnet.data.manifest import DataInfo, Manifest
 from ctnet.data.video import read_frames, write_video
 from ctnet.errors import ConfigError, DataError, VideoError
+from ctnet.inference import evaluate
 from ctnet.protocol import Protocol
-from ctnet.training import train
-from tests.toy import PLAIN, RECIPE
+from ctnet.training.train import train
+from tests.support.toy import PLAIN, RECIPE
 
 OWN = {"name": "own", "classes": ["left", "right"], "splits": {"train": 3, "val": 1}}
 ROWS = ["path,label,start,frames", "a.avi,0,0,10", "b.avi,1,2,6", "a.avi,1,5,5"]
@@ -125,7 +127,7 @@ def test_a_lost_reader_is_one_line_in_training_and_in_testing(tiny, tmp_path, mo
     with pytest.raises(DataError, match=told):
         train(net, VideoDataset(tiny, "train", 3, 32, True), RECIPE, tmp_path, workers=1, progress=False)
     with pytest.raises(DataError, match=told):
-        evaluation.score(net, VideoDataset(tiny, "test", 3, 32, False), Protocol(3, size=32), workers=1)
+        evaluate.score(net, VideoDataset(tiny, "test", 3, 32, False), Protocol(3, size=32), workers=1)
 
 
 def test_other_errors_of_a_loop_are_let_through(tiny):
@@ -167,9 +169,9 @@ def test_processes_share_each_batch_and_every_clip_is_in_one_share(tiny, monkeyp
         whole = list(batches)
         assert data.epoch == 4 and sorted(sum(whole, [])) == list(range(44))
         shares = []
-        monkeypatch.setattr(processes, "world_size", lambda: 4)
+        monkeypatch.setattr(distributed, "world_size", lambda: 4)
         for rank in range(4):
-            monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+            monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
             shares.append(list(batches))
         monkeypatch.undo()
         assert {len(share) for share in shares} == {len(whole)}, "all have the same number of steps"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from ctnet.data.datasets import DataInfo, VideoDataset
+from ctnet.data.dataset import VideoDataset
+from ctnet.data.manifest import DataInfo
 from ctnet.data.prepare import prepare
 from ctnet.data.video import read_frames, write_video
 from ctnet.errors import DataError

@@ -6,14 +6,16 @@ import sys
 import pytest
 import torch
 
+from ctnet import paths
 from ctnet.data import prepare as preparing
-from ctnet.data.datasets import DataInfo, Manifest
+from ctnet.data.home import locate
+from ctnet.data.manifest import DataInfo, Manifest
 from ctnet.data.motionpairs import CLASSES, REVERSE, draw
-from ctnet.data.prepare import locate, prepare, verify
+from ctnet.data.prepare import prepare, verify
 from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
-from tests.killed import killed
+from tests.support.killed import killed
 
 CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize(24, 6, 1, 1); "
 CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
@@ -37,7 +39,7 @@ sys.addaudithook(wait)
 
 
 def start(root):
-    environment = {**os.environ, "PYTHONPATH": str(preparing.paths.ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
     return subprocess.Popen([sys.executable, "-c", CALL, str(root)], env=environment, stderr=subprocess.PIPE)
 
 
@@ -161,4 +163,4 @@ def test_unknown_names_are_named():
 
 def test_drawing_needs_no_torch():
     code = "import sys, ctnet.data.motionpairs.write; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=preparing.paths.ROOT).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT).returncode == 0

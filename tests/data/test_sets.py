@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 
 import ctnet
-from ctnet import cli, evaluation, scales
+from ctnet.cli import main
 from ctnet.data import sets
-from ctnet.data.datasets import DataInfo, Manifest, VideoDataset
+from ctnet.data.dataset import VideoDataset
+from ctnet.data.manifest import DataInfo, Manifest
 from ctnet.data.prepare import prepare
 from ctnet.data.sets.make import order_of
-from ctnet.models import weights
+from ctnet.experiments import scales
+from ctnet.experiments.scales import SCALES
+from ctnet.inference import evaluate
+from ctnet.models import pretrained
 from ctnet.protocol import Protocol
-from ctnet.recipe import Recipe
-from ctnet.scales import SCALES
-from ctnet.training import train
-from tests.data.layouts import CLASSES as NAMES
-from tests.data.layouts import LAYOUTS, film
-from tests.toy import PLAIN, SMALL
+from ctnet.training.recipe import Recipe
+from ctnet.training.train import train
+from tests.support.layouts import CLASSES as NAMES
+from tests.support.layouts import LAYOUTS, film
+from tests.support.toy import PLAIN, SMALL
 
 KINDS = {name: next((kind for kind in NAMES if name.startswith(kind)), None) for name in LAYOUTS}
 MADE = {
@@ -39,11 +42,11 @@ def classes_of(name: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_from_the_owners_layout_to_an_accuracy(name, sources, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
-    assert cli.main(["data", "prepare", name, "--source", str(sources(name))]) == 0
+    assert main.main(["data", "prepare", name, "--source", str(sources(name))]) == 0
     told = capsys.readouterr()
     folder = Path(told.out.strip())
     assert folder == tmp_path / "sets" / name and " found of " in told.err
-    assert cli.main(["data", "verify", name]) == 0
+    assert main.main(["data", "verify", name]) == 0
     assert not list(folder.parent.glob(".*.scan")) and not list(folder.parent.glob(".*.partial"))
 
     info = DataInfo.read(folder)
@@ -69,10 +72,10 @@ def train_and_test(folder: Path, run: Path) -> None:
     recipe = Recipe(epochs=1, batch_size=8, warmup=0, scales=(1.0,))
     record = train(net, data, recipe, run, accelerator="cpu", progress=False)
     assert record["epochs"][-1]["loss"] > 0
-    held_out = evaluation.test_split(folder, protocol)
-    scores = evaluation.score(net, held_out, protocol, device="cpu")
+    held_out = evaluate.test_split(folder, protocol)
+    scores = evaluate.score(net, held_out, protocol, device="cpu")
     assert scores.logits.shape == (data.info.splits["test"], len(data.info.classes))
-    assert 0 <= evaluation.metrics(scores)["top1"] <= 100
+    assert 0 <= scores.metrics(scores)["top1"] <= 100
 
 
 def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypatch, capsys):
@@ -81,7 +84,7 @@ def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypat
     for name in ("data", "runs", "results"):
         monkeypatch.setenv(f"CTNET_{name.upper()}", str(tmp_path / name))
     started = []
-    monkeypatch.setattr(weights, "load_imagenet", started.append)
+    monkeypatch.setattr(pretrained, "load_imagenet", started.append)
     monkeypatch.setitem(SCALES, "paper", replace(SCALES["paper"], overrides=tuple(SMALL.items())))
     for name in ("kinetics400", "ucf101"):
         s = scales.SETS[name]
@@ -89,7 +92,7 @@ def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypat
         monkeypatch.setitem(scales.SETS, name, s | {"recipe": recipe, "protocol": replace(s["protocol"], size=32)})
         prepare(name, source=sources(name), root=tmp_path / "data")
     words = "train ctnet_resnet50 --scale paper --data ucf101 --workers 0 --threads 1".split()
-    assert cli.main(words) == 0
+    assert main.main(words) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert len(started) == 1, "Kinetics-400 from ImageNet, UCF101 from Kinetics-400"
     records = {
@@ -99,7 +102,7 @@ def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypat
     assert records["kinetics400"]["experiment"]["protocol_name"] == "16x3x4@32"
     assert records["kinetics400"]["experiment"]["recipe"]["sampling"] == "dense"
     file = tmp_path / "runs" / "paper" / told["result"] / "weights.safetensors"
-    assert cli.main(f"evaluate {file} --data ucf101 --clips 2 --crops 3 --workers 0".split()) == 0
+    assert main.main(f"evaluate {file} --data ucf101 --clips 2 --crops 3 --workers 0".split()) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["protocol"], again["top1"], again["clips"]) == ("16x3x2@32", told["top1"], told["clips"])
 

@@ -10,13 +10,13 @@ from functools import partial
 
 import pytest
 
-from ctnet import cli
-from ctnet.data.datasets import DataInfo, Manifest
+from ctnet.cli import main
+from ctnet.data.manifest import DataInfo, Manifest
 from ctnet.data.prepare import prepare, verify
 from ctnet.data.sets.scan import recall
 from ctnet.errors import DataError
-from tests.data.layouts import LAYOUTS, film, images
-from tests.killed import killed
+from tests.support.killed import killed
+from tests.support.layouts import LAYOUTS, film, images
 
 
 def test_what_is_absent_broken_or_short_is_told_by_name(own, tmp_path, monkeypatch, capsys):
@@ -30,7 +30,7 @@ def test_what_is_absent_broken_or_short_is_told_by_name(own, tmp_path, monkeypat
     with (source / "something-something-v1-train.csv").open("a") as file:
         file.write(f"{homes[2].name};Opening something\n")
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
-    assert cli.main(["data", "prepare", "something_v1", "--source", str(source)]) == 0
+    assert main.main(["data", "prepare", "something_v1", "--source", str(source)]) == 0
     told = capsys.readouterr()
     folder = tmp_path / "sets" / "something_v1"
     assert told.out == f"{folder}\n" and f"see {folder / 'report.txt'}" in told.err
@@ -178,7 +178,7 @@ def test_a_garbled_annotation_is_told_with_file_and_line(name, file, old, told, 
         assert old in text
         path.write_text(text.replace(old, NEW[old]))
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
-    assert cli.main(["data", "prepare", name, "--source", str(source)]) == 2
+    assert main.main(["data", "prepare", name, "--source", str(source)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("ctnet: ") and error.count("\n") == 1 and told in error
     assert not (tmp_path / "sets").exists()

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms.v2.functional import resize as torchvision_resize
 
+from ctnet import clips
 from ctnet.data import transforms
 from ctnet.data.motionpairs import CLASSES, FLIP
-from ctnet.recipe import Recipe
+from ctnet.training.recipe import Recipe
 
 SCALES = Recipe().scales
 seeds = st.integers(0, 2**31)
@@ -25,8 +26,8 @@ def test_normalize_is_imagenets():
     clip = torch.randint(256, (2, 3, 4, 5, 6), dtype=torch.uint8)
     for c, (mean, std) in enumerate(zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)):
         expected = (clip[:, c].double() / 255 - mean) / std
-        assert (transforms.normalize(clip)[:, c] - expected).abs().max() < 1e-5
-    assert transforms.normalize(clip).dtype == torch.float32
+        assert (clips.normalize(clip)[:, c] - expected).abs().max() < 1e-5
+    assert clips.normalize(clip).dtype == torch.float32
 
 
 @given(st.integers(8, 60), st.integers(8, 60), st.integers(4, 40))

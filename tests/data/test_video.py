@@ -4,7 +4,7 @@ import torch
 
 from ctnet.data.video import count_frames, has_decord, read_frames, write_video
 from ctnet.errors import VideoError
-from tests.videos import encode
+from tests.support.videos import encode
 
 BACKENDS = ["auto", "pyav", *(["decord"] if has_decord() else [])]
 

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctnet.data import packets
+from ctnet.data import decoding
 from ctnet.data.video import count_frames, has_decord, read_frames
 from ctnet.errors import VideoError
-from tests.videos import decode_all, encode, exchange, remux, scene, sound
+from tests.support.videos import decode_all, encode, exchange, remux, scene, sound
 
 UNEVEN = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21, *range(25, 45)]
 REFRESH = {"x264-params": "intra-refresh=1:keyint=10"}  # key frames that are none
@@ -93,7 +93,7 @@ def test_any_choice_of_frames_in_any_order(made, data):
 
 
 def test_few_packets_are_decoded_for_a_late_frame(made):
-    index = packets.index_of(made("key frames.mp4")[0])
+    index = decoding.index_of(made("key frames.mp4")[0])
     assert len(set(index.starts.tolist())) > 3 and (index.packets - index.starts).max() < 8
 
 

@@ -5,7 +5,7 @@ import pytest
 import ctnet
 from ctnet.errors import ConfigError
 from ctnet.models.ct_module import FULL, CTModule, balanced_sizes
-from ctnet.models.resnet import CTConfig
+from ctnet.models.network import CTConfig
 
 
 @pytest.mark.parametrize("name,depths", [("ct_resnet50_blocks1", (2, 2, 2)), ("ctnet_resnet50", [1, 1, 1, 1])], ids=str)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tests.models.networks import clips, every, network, random_statistics, settled
-from tests.models.plain import load_plain
+from benchmarks.plain import load_plain
+from tests.support.networks import clips, every, network, random_statistics, settled
 
 
 @every

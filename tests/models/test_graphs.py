@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 
-from tests.models.networks import clips, every, network, settled
+from tests.support.networks import clips, every, network, settled
 
 
 @every

@@ -11,15 +11,15 @@ from torch import nn
 from torch.nn import functional as F
 
 import ctnet
-from ctnet import experiments
 from ctnet.errors import WeightsError
-from ctnet.experiments import Experiment
-from ctnet.models import weights
+from ctnet.experiments import plan, run
+from ctnet.experiments.experiment import Experiment
+from ctnet.models import pretrained
 from ctnet.models.resnet import ResNetConfig
 from ctnet.protocol import Protocol
-from ctnet.recipe import Recipe
-from tests.models.networks import snapshot, unchanged
-from tests.toy import write_set
+from ctnet.training.recipe import Recipe
+from tests.support.networks import snapshot, unchanged
+from tests.support.toy import write_set
 
 
 @cache
@@ -157,11 +157,11 @@ def test_an_experiment_starts_from_imagenet_without_a_network(hub, tmp_path, mon
     recipe = Recipe(epochs=1, batch_size=4, lr=0.0, warmup=0, scales=(1.0,))
     wanted = Experiment("ctnet_resnet50", "toy", recipe, Protocol(1, size=32), init="imagenet")
     with pytest.raises(WeightsError, match=f"at {hub / FILES['resnet50']}, or give a file"):
-        experiments.run(wanted, progress=False)
+        run.run(wanted, progress=False)
     hub.mkdir(parents=True, exist_ok=True)
     torch.save(backbone("resnet50").state_dict(), hub / FILES["resnet50"])
-    result = experiments.run(wanted, progress=False)
-    net = ctnet.load(tmp_path / "runs" / "cpu" / result.key / experiments.WEIGHTS)
+    result = run.run(wanted, progress=False)
+    net = ctnet.load(tmp_path / "runs" / "cpu" / result.key / plan.WEIGHTS)
     for key, value in backbone("resnet50").named_parameters():
         if not key.startswith("fc.") and key in net.state_dict():
             assert torch.equal(net.state_dict()[key], value), key
@@ -173,15 +173,15 @@ def test_the_backbone_is_known_without_a_name():
     ctnet.load_imagenet(net, theirs)
     assert torch.equal(net.conv1.weight, theirs["conv1.weight"])
     for name in BACKBONES:
-        assert weights.backbone(ctnet.create_model(f"ctnet_{name}", num_classes=3)) == name
+        assert pretrained.backbone(ctnet.create_model(f"ctnet_{name}", num_classes=3)) == name
 
 
 def test_both_modules_have_one_normalisation():
     """InceptionV3 sees zeros, its own middle grey, as grey in ImageNet's normalisation."""
-    from ctnet.data.transforms import normalize
+    from ctnet.clips import normalize
 
     theirs = backbone("inception_v3").state_dict()
-    ours = weights.to_imagenet_normalisation(theirs)
+    ours = pretrained.to_imagenet_normalisation(theirs)
     grey = normalize(torch.full((1, 3, 1, 9, 9), 127.5))[:, :, 0]
     norm = [ours[f"Conv2d_1a_3x3.bn.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
     found = F.batch_norm(F.conv2d(grey, ours["Conv2d_1a_3x3.conv.weight"]), *norm)

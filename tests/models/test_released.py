@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import ctnet
 from ctnet.errors import WeightsError
-from tests.models.networks import Payload, snapshot, unchanged
+from tests.support.networks import Payload, snapshot, unchanged
 
 SIZES = {1: (8, 8), 2: (16, 8), 3: (16, 16), 4: (32, 16)}  # layer -> (C1, C2)
 CT_BLOCKS = ((1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (3, 5), (4, 1))

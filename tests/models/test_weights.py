@@ -9,9 +9,10 @@ import torch
 import ctnet
 from ctnet.errors import WeightsError
 from ctnet.models import weights
-from ctnet.models.resnet import CTConfig, ResNetConfig
+from ctnet.models.network import CTConfig
+from ctnet.models.resnet import ResNetConfig
 from ctnet.protocol import Protocol
-from tests.models.networks import Payload, snapshot, unchanged
+from tests.support.networks import Payload, snapshot, unchanged
 
 SMALL = {"num_classes": 5, "width": 16, "depths": (2, 2)}
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import ctnet
 from ctnet.errors import ConfigError
-from tests.models.networks import clips, every, network, settled
+from tests.support.networks import clips, every, network, settled
 
 
 @every

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ctnet.data.mirror import mirror_map
+from ctnet.data.flips import mirror_map
 
 # (class, its time reversal); the scene of a pair draws the first, the second is the clip played backwards
 PAIRS = {

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from ctnet.data import motionpairs, programs
+from ctnet.data import fanout, motionpairs
 from ctnet.errors import DataError, unknown
 
 NAME = "motionpairs"
@@ -144,6 +144,6 @@ def write_clips(folder: Path, scale: str, workers: int) -> None:
                 errors.append(line.strip())
 
         arguments = [str(folder), json.dumps(asdict(SCALES[scale]))]
-        codes = programs.run("ctnet.data.motionpairs.write", arguments, workers, heard)
+        codes = fanout.run("ctnet.data.motionpairs.write", arguments, workers, heard)
     if any(codes):
         raise DataError(f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}")

@@ -10,11 +10,11 @@ import os
 import sys
 from pathlib import Path
 
+from ctnet.data.fanout import report
 from ctnet.data.motionpairs.classes import CLASSES
 from ctnet.data.motionpairs.clips import PAIRED, SPLITS, pair
 from ctnet.data.motionpairs.draw import video_path
 from ctnet.data.motionpairs.stage import Difficulty
-from ctnet.data.programs import report
 from ctnet.data.video import write_video
 from ctnet.paths import atomic
 

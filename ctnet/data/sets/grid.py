@@ -17,9 +17,9 @@ from hashlib import md5
 from pathlib import Path
 from typing import NamedTuple
 
-from ctnet.data.own import replaceable
 from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, once, records_of
 from ctnet.data.video import count_frames, read_frames, write_video
+from ctnet.data.writing import replaceable
 from ctnet.errors import DataError, VideoError
 from ctnet.paths import atomic
 

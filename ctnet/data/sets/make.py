@@ -9,11 +9,11 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from ctnet import processes
-from ctnet.data.own import Row, replaceable, write_set
+from ctnet import console
 from ctnet.data.sets.listing import Listing
 from ctnet.data.sets.scan import scan
 from ctnet.data.video import cut_off
+from ctnet.data.writing import Row, replaceable, write_set
 from ctnet.errors import DataError
 
 Counts = dict[Path, int | str]  # frames of a video, or one line on why it cannot be used
@@ -52,7 +52,7 @@ def make(
             before, written = source_of(folder), write(listing, folder, counts, order, source)
             memory.unlink(missing_ok=True)
             if before and source and os.path.realpath(before) != os.path.realpath(source):
-                processes.note(f"{folder}: was made of {before}, and is now of {source}; two names would keep both")
+                console.note(f"{folder}: was made of {before}, and is now of {source}; two names would keep both")
             return written
     except OSError as error:
         raise DataError(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctnet.data import programs
+from ctnet.data import fanout
 from ctnet.data.video import count_frames
 from ctnet.errors import DataError, VideoError
 
@@ -48,7 +48,7 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int |
                 bar.update()
 
             count = min(workers, -(-len(todo) // SHARE))
-            codes = programs.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
+            codes = fanout.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
             for k, code in enumerate(codes):
                 fatal = next((i for i in range(k, len(todo), count) if i not in heard), None)
                 if code and code not in CRASHES:  # ended from outside, or for want of memory
@@ -95,7 +95,7 @@ def count(video: Path) -> str:
 def main(todo: Path, k: int, n: int) -> None:
     videos = json.loads(todo.read_text())
     for index in range(k, len(videos), n):
-        programs.report(f"{index} {count(Path(videos[index]))}")
+        fanout.report(f"{index} {count(Path(videos[index]))}")
 
 
 if __name__ == "__main__":

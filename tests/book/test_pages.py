@@ -1,0 +1,238 @@
+"""The book, built from the real configuration and pages, with toy runs in place of the notebooks."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from ctnet.book import pages
+from ctnet.book.render import render
+from ctnet.paper import evidence
+from ctnet.paths import ROOT
+from tests.support import browser
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+RECORD = {
+    "ok": True,
+    "error": None,
+    "params": {"scale": "smoke"},
+    "seconds": 1.5,
+    "when": "2026-01-02T03:04:05+00:00",
+    "device": "CPU, 2 cores (x86_64)",
+    "versions": {"python": "3.11.7", "torch": "2.14.1"},
+    "commit": "0123456789ab",
+}
+
+
+def executed(name: str):
+    """What a notebook leaves: mathematics, an image, a table, an interactive plot."""
+    import plotly.graph_objects
+
+    figure = plotly.graph_objects.Figure(plotly.graph_objects.Scatter(x=[1, 2], y=[3, 4]))
+    plot = figure.to_html(full_html=False, include_plotlyjs="../_static/plotly.min.js", div_id=f"plot-{name}")
+    data = [
+        {"image/png": PNG, "text/plain": "a figure"},
+        {"text/html": "<table><tr><td>76.5</td></tr></table>", "text/plain": "a table"},
+        {"text/html": plot, "text/plain": "a plot"},
+    ]
+    code = new_code_cell("show()", execution_count=1, outputs=[new_output("display_data", data=d) for d in data])
+    return new_notebook(cells=[new_markdown_cell(f"# {name}\n\n$$\nC = C_1 C_2\n$$"), code])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """Folder of the built book; `cost` failed and `table_2g` was never run."""
+    root = tmp_path_factory.mktemp("book")
+    source = root / "book"
+    shutil.copytree(ROOT / "book", source, ignore=shutil.ignore_patterns("runs", "_build", "__pycache__"))
+    runs = source / "runs"
+    runs.mkdir()
+    (root / "notebooks").mkdir()
+    for name in pages.notebooks(source):
+        nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {name}")]), root / "notebooks" / f"{name}.ipynb")
+        if name in ("cost", "table_2g"):
+            continue
+        nbformat.write(executed(name), runs / f"{name}.ipynb")
+        render(runs / f"{name}.ipynb")
+        (runs / f"{name}.json").write_text(json.dumps({"notebook": name, **RECORD}))
+    error = {
+        "where": "In [3]",
+        "message": "ValueError: a | b",
+        "traceback": "Traceback ...\nValueError: a | b",
+    }
+    failed = {"notebook": "cost", **RECORD, "ok": False, "error": error}
+    (runs / "cost.json").write_text(json.dumps(failed))
+    nbformat.write(executed("cost"), runs / "cost.partial.ipynb")
+    pages.write_pages(source)
+    assert pages.build(source) == 0
+    return source / "_build" / "html"
+
+
+def html_pages(built: Path) -> list[Path]:
+    return sorted(p for p in built.rglob("*.html") if not {"_static", "_sources"} & set(p.relative_to(built).parts))
+
+
+class Links(HTMLParser):
+    """All src and href of a page, and all names that a link may point at."""
+
+    def __init__(self, page: Path):
+        super().__init__()
+        self.links, self.names = [], set()
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.links += [attributes[key] for key in ("src", "href") if attributes.get(key)]
+        self.names |= {attributes[key] for key in ("id", "name") if attributes.get(key)}
+
+
+def test_the_book_has_every_page_of_its_contents(built):
+    import yaml
+
+    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    found = {str(page.relative_to(built).with_suffix("")) for page in html_pages(built)}
+    assert found - {"genindex", "search"} == set(files)
+
+
+def test_no_link_or_image_leads_nowhere(built):
+    read = {page: Links(page) for page in html_pages(built)}
+    dead = []
+    for page, content in read.items():
+        for link in content.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link.startswith("javascript"):
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            anchor = parts.fragment and target in read and parts.fragment not in read[target].names
+            if not target.exists() or anchor:
+                dead.append(f"{page.relative_to(built)}: {link}")
+    assert not dead
+    images = [link for content in read.values() for link in content.links if link.endswith(".png")]
+    assert len(images) >= len(pages.notebooks(ROOT / "book")) - 2
+
+
+def test_nothing_is_loaded_from_elsewhere_by_tag(built):
+    """Scripts, styles, images and frames by tag; the browser test below sees what scripts ask for."""
+
+    class Loaded(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.urls = []
+
+        def handle_starttag(self, tag, attributes):
+            attributes = dict(attributes)
+            key = {"script": "src", "img": "src", "iframe": "src", "link": "href"}.get(tag)
+            if key and attributes.get("rel") != "canonical":
+                self.urls.append(attributes.get(key) or "")
+
+    outside = []
+    for page in html_pages(built):
+        loaded = Loaded()
+        loaded.feed(page.read_text())
+        outside += [f"{page.name}: {url}" for url in loaded.urls if urlsplit(url).netloc]
+    assert not outside
+
+
+def test_an_executed_page_links_its_source_and_record(built):
+    page = (built / "runs" / "table_2a.html").read_text()
+    for name in ("table_2a.ipynb", "table_2a.json"):
+        assert f'href="../_static/source/{name}"' in page
+        assert (built / "_static" / "source" / name).exists()
+    source = nbformat.read(built / "_static" / "source" / "table_2a.ipynb", as_version=4)
+    assert len(source.cells) == 1  # notebooks/table_2a.ipynb, not the executed copy
+    assert "_static/source" not in (built / "report.html").read_text()
+
+
+def test_what_failed_or_never_ran_is_said(built):
+    assert "ValueError: a | b" in (built / "runs" / "cost.html").read_text()
+    assert "has not been run" in (built / "runs" / "table_2g.html").read_text()
+    status = (built / "status.html").read_text()
+    assert "failed in In [3]" in status and "not run" in status and "0123456789ab" in status
+    assert pages.problems(built.parents[1]) == [
+        "cost: In [3]: ValueError: a | b",
+        "table_2g: has not been run",
+    ]
+
+
+def test_the_first_page_has_a_verdict_for_every_claim(built):
+    from ctnet.paper.claims import claims
+
+    page = (built / "index.html").read_text()
+    assert page.count("sd-badge") == len(claims())
+
+
+def test_a_warning_fails_the_build(built, capsys):
+    source = built.parents[1]
+    page = source / "report.md"
+    text = page.read_text()
+    page.write_text(text + "\n{doc}`no_such_page`\n")
+    try:
+        assert pages.build(source) != 0
+        assert "no_such_page" in capsys.readouterr().err
+    finally:
+        page.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory) -> Path:
+    if browser.CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: what pages ask for when they are opened was not tested")
+    return tmp_path_factory.mktemp("profile")
+
+
+def test_an_outside_request_would_be_seen(chromium, tmp_path):
+    """The check below is worth nothing if it cannot fail."""
+    (tmp_path / "page.html").write_text('<script>fetch("http://outside.example/x")</script>')
+    with browser.served(tmp_path) as address:
+        browser.load(f"{address}/page.html", chromium, tmp_path / "netlog.json")
+    assert "http://outside.example/x" in browser.requests(tmp_path / "netlog.json")
+
+
+def test_no_page_asks_for_anything_outside(built, chromium, tmp_path):
+    names = [str(page.relative_to(built)) for page in html_pages(built)]
+    shutil.copytree(built, tmp_path / "html")
+    frames = tmp_path / "html" / "all_pages.html"
+    frames.write_text("".join(f'<iframe src="{name}"></iframe>' for name in names))
+    with browser.served(tmp_path / "html") as address:
+        browser.load(f"{address}/all_pages.html", chromium, tmp_path / "netlog.json")
+        asked = {url.partition("?")[0] for url in browser.requests(tmp_path / "netlog.json")}
+    local = [*names, "_static/plotly.min.js", "_static/mathjax/tex-mml-chtml.js"]
+    assert {f"{address}/{name}" for name in local} <= asked
+    assert [url for url in asked if browser.host(url) != "127.0.0.1" and not url.startswith("data:")] == []
+
+
+def test_mathematics_and_plots_appear(built, chromium):
+    with browser.served(built) as address:
+        page = browser.load(f"{address}/runs/start.html", chromium)
+    assert "<mjx-container" in page and "<mjx-merror" not in page
+    assert "main-svg" in page and 'class="plotly-graph-div js-plotly-plot"' in page
+
+
+def test_an_accuracy_verdict_names_its_scale():
+    from ctnet.paper.claims import claims
+
+    claim = next(c for c in claims() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
+    other = next(c for c in claims() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
+    found = evidence.Evidence({claim.pairs[0]: [3.0, 4.0, 5.0]}, {claim.pairs[0]: "cpu"}, {"field-one": False})
+    lines = {line.split("|")[1].strip(): line for line in pages.claims(found).splitlines() if line.startswith("| ")}
+    assert "+4.0 points (cpu)" in lines[claim.claim] and "`supported`" in lines[claim.claim]
+    assert "`not yet measured`" in lines[other.claim]
+    measured = next(c for c in claims() if c.id == "field-one")
+    assert "{bdg-danger}`not`" in lines[measured.claim]
+
+
+def test_a_cost_claim_names_its_rows_and_sets_the_papers_ratio_beside_ours():
+    lines = {
+        line.split("|")[1].strip(): line.split("|")[2:5] for line in pages.claims(evidence.Evidence()).splitlines()[2:]
+    }
+    where, printed, here = (cell.strip() for cell in lines["CT-Module and the CSN module cost about the same"])
+    assert where == "4.1, p. 6, Table 2a: `ct`, `csn`"
+    assert (printed, here) == ("1.020 ×", "1.019 ×")  # 36.3 / 35.6 as printed
+    _, stated, counted = (cell.strip() for cell in lines["The ensemble of four CT-Nets needs 280 GFLOPs"])
+    assert (stated, counted) == ("280 GFLOPs", "279.6 GFLOPs")

@@ -1,0 +1,293 @@
+"""The paper's claims: complete, consistent with its tables, and decided by rules that can go either way."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctnet.errors import ConfigError, DataError
+from ctnet.paper import claims, printed
+from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Verdict
+from ctnet.paths import ROOT
+
+CLAIMS = {claim.id: claim for claim in claims.claims()}
+COMPARISONS = [claim for claim in CLAIMS.values() if claim.kind in ("accuracy", "sota")]
+COSTS = [claim for claim in CLAIMS.values() if claim.kind == "cost"]
+MORE, CLOSE = CLAIMS["2a-csn"], CLAIMS["2b-4d"]
+points = st.floats(-50, 50, allow_nan=False).map(lambda x: round(x, 2))
+
+
+def test_claims_are_named_once_and_complete():
+    assert len(CLAIMS) == len(claims.claims()) == 57
+    for claim in CLAIMS.values():
+        assert claim.claim and claim.section and 1 <= claim.page <= 13, claim.id
+        assert claim.table in ("", *printed.tables()), claim.id
+
+
+def test_claims_compare_rows_of_their_table():
+    for claim in [*COMPARISONS, *COSTS]:
+        assert claim.b or claim.test == "prints", claim.id
+        for ref in (claim.a, *claim.b):
+            assert printed.row(ref).table == claim.table, claim.id
+
+
+def test_others_accuracies_are_never_ours_to_decide():
+    for claim in COMPARISONS:
+        ours = all(a and b for a, b in claim.models)
+        assert claim.needs or ours, claim.id
+    assert all(claim.needs for claim in CLAIMS.values() if claim.kind == "sota")
+
+
+@pytest.mark.parametrize("claim", COMPARISONS, ids=lambda claim: claim.id)
+def test_stated_effects_are_those_of_the_tables(claim):
+    assert claims.paper_effect(claim) == pytest.approx(float(claim.value), abs=1e-9)
+
+
+def test_mechanisms_name_tests_that_exist():
+    for claim in CLAIMS.values():
+        assert claim.kind == "mechanism" or not claim.where
+        if claim.where:
+            path, function = claim.where.split("::")
+            assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8"), claim.id
+
+
+# --- costs
+
+
+def test_cost_claims_with_our_counts():
+    verdicts = {claim.id: claims.cost_verdict(claim) for claim in COSTS}
+    assert {name for name, v in verdicts.items() if v.verdict != SUPPORTED} == {
+        "3-nl-cost",  # 1818 / 37.32 = 48.7, not 49.1
+        "3-en-cost",  # ECO Lite (267) and PEM at six views (259) are cheaper than 280
+        "4-x3d-cost",  # a fifth dearer than X3D-XL
+    }
+    assert {v.verdict for name, v in verdicts.items() if v.verdict != SUPPORTED} == {PARTLY}
+    assert verdicts["3-nl-cost"].effect == pytest.approx(48.71, abs=0.01)
+    assert verdicts["4-slowfast101-cost"].effect == pytest.approx(3.66, abs=0.01)
+    assert verdicts["4-en-cost"].effect == pytest.approx(2.42, abs=0.01)
+    assert verdicts["3-en-280"].effect == pytest.approx(279.61, abs=0.01)
+    assert verdicts["light"].effect == pytest.approx(45.773 / 36.285, abs=0.001)
+
+
+def test_printed_costs_support_the_factors_that_the_paper_states():
+    def printed(ref):
+        return printed.row(ref).paper["gflops"]
+
+    for name in ("3-nl-cost", "4-slowfast101-cost", "4-en-cost"):
+        assert claims.cost_verdict(CLAIMS[name], printed).verdict == SUPPORTED
+
+
+def cost_claim(test: str, value: str = "") -> claims.Claim:
+    names = {"less": "light", "falling": "2b-cost", "similar": "2a-csn-cost", "times_fewer": "3-nl-cost"}
+    b = ("b1",) if test in ("similar", "times_fewer") else () if test == "prints" else ("b1", "b2")
+    return replace(CLAIMS[names.get(test, "3-en-280")], test=test, a="a", b=b, value=value)
+
+
+@pytest.mark.parametrize(
+    ("test", "value", "a", "b1", "b2", "verdict"),
+    [
+        ("less", "", 10, 11, 12, SUPPORTED),
+        ("less", "", 10, 11, 9, PARTLY),
+        ("less", "", 10, 10, 9, NOT),
+        ("falling", "", 10, 9, 8, SUPPORTED),
+        ("falling", "", 10, 9, 9.5, PARTLY),
+        ("falling", "", 10, 11, 12, NOT),
+        ("similar", "", 10, 10.9, 0, SUPPORTED),
+        ("similar", "", 10, 12, 0, PARTLY),
+        ("similar", "", 10, 5, 0, NOT),
+        ("times_fewer", "3.7", 10, 36.6, 0, SUPPORTED),
+        ("times_fewer", "3.7", 10, 60, 0, SUPPORTED),
+        ("times_fewer", "3.7", 10, 35.5, 0, PARTLY),
+        ("times_fewer", "3.7", 10, 30, 0, NOT),
+        ("prints", "280", 279.6, 0, 0, SUPPORTED),
+        ("prints", "280", 275, 0, 0, PARTLY),
+        ("prints", "280", 200, 0, 0, NOT),
+    ],
+)
+def test_rules_for_costs(test, value, a, b1, b2, verdict):
+    costs = {"a": a, "b1": b1, "b2": b2}
+    assert claims.cost_verdict(cost_claim(test, value), costs.__getitem__).verdict == verdict
+
+
+# --- accuracies
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ([], UNMEASURED),
+        ([1.0, 1.2, 0.9], SUPPORTED),
+        ([1.0, 4.0, -2.0], PARTLY),
+        ([3.0], PARTLY),
+        ([3.0, 3.0, 3.0], PARTLY),
+        ([0.0, 0.0], UNDECIDED),
+        ([1.0, -1.0], UNDECIDED),
+        ([-3.0], UNDECIDED),
+        ([-3.0, -3.0, -3.0], UNDECIDED),
+        ([1.0, -4.0, 2.0], UNDECIDED),
+        ([-1.0, -1.2, -0.9], NOT),
+    ],
+)
+def test_rules_for_a_higher_accuracy(differences, verdict):
+    assert claims.accuracy_verdict(MORE, differences).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ([], UNMEASURED),
+        ([0.1, -0.1, 0.05], SUPPORTED),
+        ([0.9, -0.9, 0.1], PARTLY),
+        ([0.1], PARTLY),
+        ([3.0, 3.1, 2.9], NOT),
+        ([-3.0, -3.1, -2.9], NOT),
+    ],
+)
+def test_rules_for_a_comparable_accuracy(differences, verdict):
+    assert claims.accuracy_verdict(CLOSE, differences).verdict == verdict
+
+
+def test_p_is_that_of_the_paired_t_test():
+    # mean 2, standard deviation 1, three seeds: t = 2 sqrt 3, two degrees of freedom
+    t = 2 * math.sqrt(3)
+    p = 1 - t / math.sqrt(t * t + 2)
+    assert claims.accuracy_verdict(MORE, [1.0, 2.0, 3.0]) == (PARTLY, pytest.approx(2.0), pytest.approx(p))
+    assert p > claims.LEVEL
+
+
+def test_two_one_sided_tests_take_the_worse_side():
+    result = claims.accuracy_verdict(CLOSE, [0.4, 0.6, 0.5])
+    t = (1.0 - 0.5) / (0.1 / math.sqrt(3))  # distance to the nearer margin; one-sided, two degrees of freedom
+    assert result.p == pytest.approx((1 - t / math.sqrt(t * t + 2)) / 2)
+
+
+@given(st.lists(points, min_size=1, max_size=8))
+def test_the_opposite_claim_never_holds_too(differences):
+    claimed = claims.accuracy_verdict(MORE, differences)
+    opposite = claims.accuracy_verdict(MORE, [-d for d in differences])
+    assert claimed.effect == pytest.approx(-opposite.effect)
+    against = {SUPPORTED: {NOT}, PARTLY: {UNDECIDED}, NOT: {SUPPORTED}, UNDECIDED: {PARTLY, UNDECIDED}}
+    assert opposite.verdict in against[claimed.verdict]
+
+
+@given(st.lists(points, min_size=2, max_size=8), st.permutations(range(8)))
+def test_the_order_of_seeds_does_not_matter(differences, order):
+    shuffled = [differences[i] for i in order if i < len(differences)]
+    a, b = claims.accuracy_verdict(MORE, differences), claims.accuracy_verdict(MORE, shuffled)
+    assert a.effect == pytest.approx(b.effect) and (a.p is None) == (b.p is None)
+
+
+@pytest.mark.filterwarnings("error")
+def test_nearly_equal_differences_make_no_noise():
+    assert claims.accuracy_verdict(MORE, [2.0, 2.0 + 1e-13, 2.0]).verdict == SUPPORTED
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_broken_difference_is_named(bad):
+    with pytest.raises(DataError, match="claim 2a-csn: a difference is not a finite number"):
+        claims.accuracy_verdict(MORE, [1.0, bad])
+
+
+def test_a_claim_is_decided_by_its_own_kind():
+    with pytest.raises(ConfigError, match="claim light is of kind cost"):
+        claims.accuracy_verdict(CLAIMS["light"], [1.0])
+    with pytest.raises(ConfigError, match="claim 2a-csn is of kind accuracy, not cost"):
+        claims.cost_verdict(MORE)
+
+
+# --- all together
+
+
+def test_without_results_only_costs_are_decided():
+    for name, result in claims.verdicts().items():
+        claim = CLAIMS[name]
+        if claim.needs:
+            assert result == Verdict(UNTESTABLE)
+        elif claim.kind == "cost":
+            assert result == claims.cost_verdict(claim)
+        else:
+            assert result == Verdict(UNMEASURED)
+
+
+def test_a_claim_against_several_rows_needs_each_of_them():
+    claim = CLAIMS["2b-best"]
+    clear, unclear, worse = [2.0, 2.1, 1.9], [0.1, 0.9, -0.4], [-1.0, -1.1, -0.9]
+    maybe_worse = [-0.1, -0.9, 0.4]
+
+    def decide(*results):
+        return claims.verdict(claim, dict(zip(claim.pairs, results, strict=False)), {})
+
+    assert decide(clear, clear) == Verdict(UNMEASURED)
+    assert decide(clear, clear, clear).verdict == SUPPORTED
+    assert decide(clear, unclear, clear).verdict == PARTLY
+    assert decide(unclear, unclear, unclear).verdict == PARTLY
+    assert decide(clear, maybe_worse, clear).verdict == PARTLY
+    assert decide(maybe_worse, maybe_worse, unclear).verdict == PARTLY
+    assert decide(maybe_worse, maybe_worse, maybe_worse).verdict == UNDECIDED
+    assert decide(worse, worse, worse).verdict == NOT
+    for results in ((clear, worse, clear), (unclear, worse, maybe_worse)):
+        assert decide(*results) == claims.accuracy_verdict(claim, worse), "one rival that is clearly better"
+    result = decide(clear, unclear, clear)
+    assert result.effect == pytest.approx(0.2)
+    assert result.p == claims.accuracy_verdict(claim, unclear).p
+
+
+@pytest.mark.parametrize("gaps", [[1.0, 2.0, 4.0], [-3.0, -2.0, 0.5], [0.1, 0.1, 0.1], [2.0]])
+def test_a_table_and_a_verdict_have_one_test(gaps):
+    from ctnet.book import tables
+
+    class Run:
+        metrics = {}
+
+        def __init__(self, seed, value):
+            self.record, self.value = {"experiment": {"seed": seed}}, value
+
+        def metric(self, name):
+            return self.value
+
+    found = {"ct": [Run(i, gap) for i, gap in enumerate(gaps)], "csn": [Run(i, 0.0) for i in range(len(gaps))]}
+    (line,) = tables.comparison_table("2a", found, [("ct", "csn")]).to_dict("records")
+    p = claims.accuracy_verdict(MORE, gaps).p
+    assert line.get("p") == (None if p is None else tables.p_value(p)) and ("95 % interval" in line) == (p is not None)
+
+
+def test_every_decided_verdict_has_a_badge():
+    from ctnet.book import pages
+    from ctnet.paper import evidence
+
+    assert set(pages.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(pages.BADGES.values())) == 4
+    found = evidence.Evidence({MORE.pairs[0]: [-1.0, 0.5]}, {MORE.pairs[0]: "cpu"})
+    assert "{bdg-secondary}`undecided`" in pages.claims(found)
+
+
+def test_measured_mechanisms_are_decided_by_their_measurement():
+    result = claims.verdicts(measured={"field-k": True, "all-channels": False})
+    assert result["field-k"].verdict == SUPPORTED
+    assert result["all-channels"].verdict == NOT
+    assert result["field-one"].verdict == UNMEASURED
+
+
+def test_wrong_kinds_and_tests_are_named(tmp_path, monkeypatch):
+    header, first, *_ = (printed.paper_root() / "claims.csv").read_text(encoding="utf-8").splitlines()
+    monkeypatch.setattr(printed, "paper_root", lambda: tmp_path)
+    for right, wrong, message in (
+        (",cost,", ",costs,", "unknown kind of claim light 'costs'; did you mean cost"),
+        (",less,", ",lesser,", "unknown test of claim light 'lesser'; did you mean less"),
+    ):
+        (tmp_path / "claims.csv").write_text(f"{header}\n{first.replace(right, wrong)}\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=message):
+            claims.claims.__wrapped__()
+
+
+def test_importing_the_tables_is_light():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, ctnet.claims, ctnet.paper; ctnet.claims.claims(); ctnet.paper.rows(); "
+        "print([m for m in ('pandas', 'torch', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,59 @@
+"""Fixtures: finished data sets; a test file takes them with `pytest_plugins = "tests.support.prepared"`."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctnet.data import prepare
+from ctnet.data.video import write_video
+from tests.support.toy import write_set
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Path:
+    """A set that colour alone separates: 16 training clips of two classes. Not to be changed."""
+    return write_set(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Path:
+    """MotionPairs at the smoke scale: 176 training and 176 test clips of 8 frames, 32 x 32. Not to be changed."""
+    return prepare.prepare("motionpairs", "smoke", tmp_path_factory.mktemp("sets"), workers=2)
+
+
+@pytest.fixture
+def places(tmp_path, smoke, monkeypatch) -> Path:
+    """The smoke set, and empty folders for runs and results; returns the folder that these are in."""
+    monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
+    monkeypatch.setenv("CTNET_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def little(tmp_path_factory):
+    """The root of MotionPairs at a scale of the tests, "little": one training and one test clip of each class."""
+    prepare.SCALES["little"] = prepare.DrawnSize(size=32, frames=8, train=1, test=1)
+    yield prepare.prepare("motionpairs", "little", tmp_path_factory.mktemp("little"), workers=2).parent
+    del prepare.SCALES["little"]
+
+
+def copy_of_grid(folder: Path) -> Path:
+    """The layout of GRID's packed copy in miniature: four words, two digits, two letters; two sentences a split."""
+    if folder.exists():
+        return folder
+    words = ("bin", "red", "at", "now", "zero", "one", "a", "b")
+    (folder / "videos").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with (folder / "words.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["video", "split", "slot", "word", "label", "start_frame", "end_frame", "video_frames"])
+        for split in ("train", "val"):
+            for video in (f"{split}0", f"{split}1"):
+                write_video(folder / "videos" / f"{video}.avi", rng.integers(0, 255, (80, 24, 24, 3), np.uint8))
+                made = (folder / "videos" / f"{video}.avi").rename(folder / "videos" / f"{video}.mp4")
+                for slot, word in enumerate(words):
+                    table.writerow([made.stem, split, slot, word, slot, 10 * slot + 1, 10 * slot + 6, 80])
+    return folder
