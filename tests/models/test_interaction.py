@@ -30,7 +30,7 @@ def test_sub_operations_add_channels_and_extent():
 def test_every_mechanism_of_table_1_is_measured_and_holds():
     found = interaction.measured()
     assert found == dict.fromkeys(found, True)
-    assert set(found) == {claim.id for claim in claims.claims() if claim.kind == "mechanism" and claim.table == "1"}
+    assert set(found) == {claim.id for claim in claims.stated() if claim.kind == "mechanism" and claim.table == "1"}
 
 
 @pytest.mark.parametrize("name", interaction.SPECIAL)
