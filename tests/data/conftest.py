@@ -12,9 +12,9 @@ from tests.support.layouts import LAYOUTS
 
 @pytest.fixture(scope="session", autouse=True)
 def tiny_scale():
-    prepare.SCALES["tiny"] = prepare.DrawnSize(size=24, frames=6, train=1, test=1)
+    prepare.DRAWN_SIZES["tiny"] = prepare.DrawnSize(size=24, frames=6, train=1, test=1)
     yield
-    del prepare.SCALES["tiny"]
+    del prepare.DRAWN_SIZES["tiny"]
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
 from tests.support.killed import killed
 
-CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize(24, 6, 1, 1); "
+CALL = "import sys; from ctnet.data import prepare as p; p.DRAWN_SIZES['tiny'] = p.DrawnSize(24, 6, 1, 1); "
 CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
 DRAW = """
 from ctnet.data import prepare as p
-p.SCALES['tiny'] = p.DrawnSize(24, 6, 4, 1)
+p.DRAWN_SIZES['tiny'] = p.DrawnSize(24, 6, 4, 1)
 p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)
 """
 # The first of two drawing programs waits, before its tenth file is named, until its caller is killed.
@@ -77,7 +77,7 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
 
 
 def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(24, 6, 4, 1))
+    monkeypatch.setitem(preparing.DRAWN_SIZES, "tiny", preparing.DrawnSize(24, 6, 4, 1))
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(WAITS)
@@ -139,7 +139,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_drawing_process_that_fails_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(size=-5, frames=6, train=1, test=1))
+    monkeypatch.setitem(preparing.DRAWN_SIZES, "tiny", preparing.DrawnSize(size=-5, frames=6, train=1, test=1))
     with pytest.raises(DataError, match="drawing stopped"):
         prepare("motionpairs", "tiny", tmp_path, workers=2)
     assert not (tmp_path / "motionpairs-tiny").exists()
@@ -147,7 +147,7 @@ def test_a_drawing_process_that_fails_is_reported(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("scale", ["smoke", "cpu", "gpu"])
 def test_the_frames_of_a_test_clip_are_those_of_its_reversal(scale):
-    total = preparing.SCALES[scale].frames
+    total = preparing.DRAWN_SIZES[scale].frames
     indices = sample(total, 8)[0].tolist()
     assert [total - 1 - i for i in reversed(indices)] == indices
 

@@ -174,9 +174,9 @@ def test_videos_are_never_where_the_set_is_put(tmp_path):
 
 
 def test_a_set_to_be_is_not_put_around_its_videos(tmp_path):
-    with pytest.raises(DataError, match="the videos .* lie in it"):
+    with pytest.raises(DataError, match="the videos .* are inside it"):
         write_set(tmp_path / "set", ["a"], {"train": [("videos/0.avi", 0, 0, 10)]})
-    with pytest.raises(DataError, match="the videos .* lie in it"):
+    with pytest.raises(DataError, match="the videos .* are inside it"):
         from_folders(tmp_path / "set" / "videos", tmp_path / "set")
     assert not list(tmp_path.iterdir())
 

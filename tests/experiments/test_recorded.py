@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ctnet import paths
-from ctnet.data.prepare import SCALES
+from ctnet.data.prepare import DRAWN_SIZES
 from ctnet.experiments import records, scales
 from ctnet.experiments.experiment import Experiment
 from ctnet.protocol import Protocol
@@ -40,7 +40,7 @@ def strict(model: str, metric: str) -> list[float]:
 
 
 def test_tsn_is_at_chance_within_strict_pairs():
-    clips = 16 * SCALES["cpu"].test
+    clips = 16 * DRAWN_SIZES["cpu"].test
     for share in strict("tsn_resnet50", "pairs.strict"):
         assert abs(share - 50) <= 3 * 100 * 0.5 / clips**0.5
 

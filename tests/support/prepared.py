@@ -35,9 +35,9 @@ def places(tmp_path, smoke, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def little(tmp_path_factory):
     """The root of MotionPairs at a scale of the tests, "little": one training and one test clip of each class."""
-    prepare.SCALES["little"] = prepare.DrawnSize(size=32, frames=8, train=1, test=1)
+    prepare.DRAWN_SIZES["little"] = prepare.DrawnSize(size=32, frames=8, train=1, test=1)
     yield prepare.prepare("motionpairs", "little", tmp_path_factory.mktemp("little"), workers=2).parent
-    del prepare.SCALES["little"]
+    del prepare.DRAWN_SIZES["little"]
 
 
 def copy_of_grid(folder: Path) -> Path:
