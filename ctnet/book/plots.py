@@ -200,7 +200,8 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
     from ctnet.book.report import report
     from ctnet.data import VideoDataset, prepare
 
-    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, prepare.SCALES[scale].size, train=False)
+    size = prepare.DRAWN_SIZES[scale].size
+    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, size, train=False)
     names = clips.info.classes
     results = report("2g", scale).results
     figure = plt.figure(figsize=(11, 2.7))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ctnet import paths
-from ctnet.data.prepare import SCALES as DRAWN_SIZES
+from ctnet.data.prepare import DRAWN_SIZES
 from ctnet.experiments import records, scales
 from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.records import recorded

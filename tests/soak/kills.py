@@ -77,7 +77,7 @@ def main(task: str) -> int:
                 os.kill(own, signal.SIGKILL)
 
     sys.addaudithook(watch)
-    with patch.dict(prepare.SCALES, SIZE):
+    with patch.dict(prepare.DRAWN_SIZES, SIZE):
         status = TASKS[task]()
     if not status:
         print(done)
@@ -88,7 +88,7 @@ def kills(count: int, minutes: float, seed: int) -> dict:
     """The same number of kills for each task, all at once; fewer where the time is over."""
     until = time.monotonic() + 60 * minutes
     with TemporaryDirectory() as folder, ThreadPoolExecutor(len(TASKS)) as pool:
-        with patch.dict(prepare.SCALES, SIZE):
+        with patch.dict(prepare.DRAWN_SIZES, SIZE):
             prepare.prepare("motionpairs", SCALE, Path(folder, "data"), workers=2)
         chains = [Chain(Path(folder), task, random.Random(f"{seed} {task}")) for task in TASKS]
         try:

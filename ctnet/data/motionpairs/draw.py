@@ -4,7 +4,6 @@ A set is drawn into a hidden folder beside its place and renamed at the end, so 
 finished. A killed run leaves only the hidden folder, which the next one completes.
 """
 
-import csv
 import json
 import shutil
 from collections import deque
@@ -13,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ctnet.data import fanout, motionpairs
+from ctnet.data.manifest import INFO, Row, dataset_facts, write_info, write_manifest
 from ctnet.errors import DataError, unknown
 
 NAME = "motionpairs"
@@ -32,7 +32,7 @@ class DrawnSize:
 
 # 8 test frames are segment centres: of 8 or 24 frames they are the same for a clip and its reversal (of 16
 # they are not), so that a network blind to order is held to exactly one right answer in each pair of twins.
-SCALES = {
+DRAWN_SIZES = {
     "smoke": DrawnSize(size=32, frames=8, train=4, test=4),
     "cpu": DrawnSize(
         size=32, frames=24, train=64, test=24, difficulty=motionpairs.Difficulty(noise=0.03, shake=0.006, waves=2)
@@ -43,27 +43,25 @@ SCALES = {
 
 def known(scale: str) -> str:
     """The scale, if there is one of this name; else ConfigError."""
-    if scale not in SCALES:
-        raise unknown(f"scale of {NAME}", scale, SCALES)
+    if scale not in DRAWN_SIZES:
+        raise unknown(f"scale of {NAME}", scale, DRAWN_SIZES)
     return scale
 
 
 def facts(scale: str) -> dict:
     """What dataset.json holds; a set on disk that says anything else is not this one."""
-    size = SCALES[known(scale)]
-    classes = list(motionpairs.CLASSES)
-    return {
-        "name": f"{NAME}-{scale}",
-        "version": motionpairs.VERSION,
-        "scale": scale,
-        "classes": classes,
-        "tiers": list(motionpairs.TIERS),
-        "reverse": list(motionpairs.REVERSE),
-        "flip": list(motionpairs.FLIP),
-        "classes_sha256": sha256(json.dumps(classes).encode()).hexdigest(),
-        "splits": {split: getattr(size, split) * len(classes) for split in motionpairs.SPLITS},
-        "drawn": json.loads(json.dumps(asdict(size))),
-    }
+    size = DRAWN_SIZES[known(scale)]
+    return dataset_facts(
+        name=f"{NAME}-{scale}",
+        classes=motionpairs.CLASSES,
+        splits={split: getattr(size, split) * len(motionpairs.CLASSES) for split in motionpairs.SPLITS},
+        version=motionpairs.VERSION,
+        scale=scale,
+        tiers=motionpairs.TIERS,
+        reverse=motionpairs.REVERSE,
+        flip=motionpairs.FLIP,
+        drawn=json.loads(json.dumps(asdict(size))),
+    )
 
 
 def version(scale: str) -> str:
@@ -74,7 +72,7 @@ def version(scale: str) -> str:
 def finished(folder: Path, scale: str) -> bool:
     """Whether the set of this scale and version is there, finished."""
     try:
-        return json.loads((folder / "dataset.json").read_text()) == facts(scale)
+        return json.loads((folder / INFO).read_text()) == facts(scale)
     except (OSError, ValueError):
         return False
 
@@ -100,8 +98,8 @@ def draw(folder: Path, scale: str, workers: int) -> Path:
                     shutil.rmtree(left)
             write_clips(partial, scale, workers)
             for split, count in facts(scale)["splits"].items():
-                write_manifest(partial / f"{split}.csv", scale, split, count)
-            (partial / "dataset.json").write_text(json.dumps(facts(scale), indent=1))
+                write_manifest(partial, split, rows(scale, split, count))
+            write_info(partial, facts(scale))
             if folder.exists():
                 shutil.rmtree(folder)
             partial.rename(folder)
@@ -117,13 +115,10 @@ def video_path(split: str, index: int) -> str:
     return f"videos/{split}/{index % len(motionpairs.CLASSES):02d}/{index:06d}.avi"
 
 
-def write_manifest(path: Path, scale: str, split: str, count: int) -> None:
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("path", "label", "start", "frames"))
-        for index in range(count):
-            label = index % len(motionpairs.CLASSES)
-            rows.writerow((video_path(split, index), label, 0, SCALES[scale].frames))
+def rows(scale: str, split: str, count: int) -> list[Row]:
+    """The rows of a split's manifest."""
+    labels = [index % len(motionpairs.CLASSES) for index in range(count)]
+    return [(video_path(split, k), label, 0, DRAWN_SIZES[scale].frames) for k, label in enumerate(labels)]
 
 
 def write_clips(folder: Path, scale: str, workers: int) -> None:
@@ -143,7 +138,7 @@ def write_clips(folder: Path, scale: str, workers: int) -> None:
             else:
                 errors.append(line.strip())
 
-        arguments = [str(folder), json.dumps(asdict(SCALES[scale]))]
+        arguments = [str(folder), json.dumps(asdict(DRAWN_SIZES[scale]))]
         codes = fanout.run("ctnet.data.motionpairs.write", arguments, workers, heard)
     if any(codes):
         raise DataError(f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}")
