@@ -259,7 +259,8 @@ def history(results: Mapping[str, Result]) -> Figure:
         for axis, key, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
             axis.plot(range(1, len(epochs) + 1), [factor * e[key] for e in epochs], marker="o", ms=3, label=name)
             axis.set(xlabel="epoch", ylabel=f"training {key}" + (" (%)" if factor > 1 else ""))
-    axes[0].legend(fontsize=8)
+    if results:
+        axes[0].legend(fontsize=8)
     figure.tight_layout()
     return figure
 

@@ -123,12 +123,12 @@ def test_differences_are_paired_by_seed():
     }
     pairs = [("ct", "tsn"), ("ct_pw", "ct"), ("ct_pw_se", "tsn"), ("ct", "ct")]
     first, single, none, same = frame_of(report_of("2g", found).differences(pairs))
-    assert (first["paper"], first["ours"], first["seeds"]) == ("30.4", "2.0", 3)
+    assert (first["paper"], first["ours"], first["seeds"]) == ("30.4", "2", 3)
     # 2 ± 4.3027 / sqrt(3); t = 2 sqrt(3) with two degrees of freedom
     assert first["95 % interval"] == "-0.5 to 4.5" and first["p"] == "0.074"
-    assert (single["paper"], single["ours"], single["seeds"]) == ("0.7", "3.0", 1)
+    assert (single["paper"], single["ours"], single["seeds"]) == ("0.7", "3", 1)
     assert none["ours"] == "–" and none["seeds"] == 0
-    assert same["ours"] == "0.0" and same["p"] == "–", "no spread, no test"
+    assert same["ours"] == "0" and same["p"] == "–", "no spread, no test"
 
 
 def test_differences_show_the_pairs_that_the_claims_compare():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -168,6 +169,7 @@ def cut_off(monkeypatch):
 def test_interrupted_run_resumes_and_ends_like_an_unbroken_one(home, steps, monkeypatch):
     whole = run.run(E, progress=False)
     records.path_of(E.key, "little").unlink()
+    shutil.rmtree(plan.folder_of(E))
     cut_off(monkeypatch)
     assert records.recorded([E]) == []
     steps.clear()

@@ -1,5 +1,6 @@
 """The paper's claims: complete, consistent with its tables, and decided by rules that can go either way."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctnet import paths
 from ctnet.errors import ConfigError, DataError
-from ctnet.paper import claims, printed
+from ctnet.paper import claims, evidence, printed
 from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Verdict
 from ctnet.paths import ROOT
 
@@ -73,11 +74,11 @@ def test_cost_claims_with_our_counts():
 
 
 def test_printed_costs_support_the_factors_that_the_paper_states():
-    def printed(ref):
+    def as_printed(ref):
         return printed.row(ref).paper["gflops"]
 
     for name in ("3-nl-cost", "4-slowfast101-cost", "4-en-cost"):
-        assert claims.cost_verdict(CLAIMS[name], printed).verdict == SUPPORTED
+        assert claims.cost_verdict(CLAIMS[name], as_printed).verdict == SUPPORTED
 
 
 def cost_claim(test: str, value: str = "") -> claims.Claim:
@@ -154,7 +155,12 @@ def test_p_is_that_of_the_paired_t_test():
     # mean 2, standard deviation 1, three seeds: t = 2 sqrt 3, two degrees of freedom
     t = 2 * math.sqrt(3)
     p = 1 - t / math.sqrt(t * t + 2)
-    assert claims.accuracy_verdict(MORE, [1.0, 2.0, 3.0]) == (PARTLY, pytest.approx(2.0), pytest.approx(p))
+    interval = (
+        pytest.approx(2 - 4.30265 / math.sqrt(3), abs=1e-4),
+        pytest.approx(2 + 4.30265 / math.sqrt(3), abs=1e-4),
+    )
+    found = claims.accuracy_verdict(MORE, [1.0, 2.0, 3.0])
+    assert found == (PARTLY, pytest.approx(2.0), pytest.approx(p), interval, 3)
     assert p > claims.LEVEL
 
 
@@ -289,8 +295,25 @@ def test_importing_the_tables_is_light():
     import sys
 
     code = (
-        "import sys, ctnet.claims, ctnet.paper; ctnet.claims.stated(); ctnet.paper.rows(); "
+        "import sys; from ctnet.paper import claims, evidence, printed, studies; claims.stated(); printed.rows(); "
         "print([m for m in ('pandas', 'torch', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_claims_json_has_one_object_for_each_claim():
+    comparison = MORE.comparisons[0]
+    found = evidence.Evidence({comparison: [1.0, 2.0, 3.0]}, {comparison: "cpu"}, {"field-k": True})
+    objects = evidence.claims_json(found)
+    assert [o["id"] for o in objects] == [claim.id for claim in claims.stated()]
+    keys = ["id", "kind", "table", "claim", "verdict", "effect", "interval", "p", "seeds", "scale"]
+    assert all(list(o) == keys for o in objects)
+    assert json.loads(json.dumps(objects, allow_nan=False)) == objects
+    by_id = {o["id"]: o for o in objects}
+    measured, cost, mechanism = by_id[MORE.id], by_id["light"], by_id["field-k"]
+    assert (measured["seeds"], measured["scale"], measured["effect"]) == (3, "cpu", pytest.approx(2.0))
+    low, high = measured["interval"]
+    assert low < 0 < measured["effect"] < high and measured["p"] > claims.LEVEL
+    assert cost["verdict"] == SUPPORTED and cost["effect"] > 1 and cost["interval"] is cost["seeds"] is None
+    assert mechanism["verdict"] == SUPPORTED and mechanism["scale"] is None
