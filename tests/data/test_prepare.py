@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+import ctnet.data
 from ctnet import paths
 from ctnet.data import prepare as preparing
 from ctnet.data.home import locate
@@ -162,6 +163,11 @@ def test_unknown_scale_and_set_are_reported():
         prepare("motionpair")
     with pytest.raises(DataError, match="absent; run: python -m ctnet data prepare grid --source FOLDER"):
         locate("grid", root="/nowhere")
+
+
+def test_exported_names_are_listed_and_can_be_imported():
+    assert dir(ctnet.data) == sorted(ctnet.data.__all__)
+    assert all(getattr(ctnet.data, name) is not None for name in ctnet.data.__all__)
 
 
 def test_drawing_needs_no_torch():
