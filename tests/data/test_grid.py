@@ -100,8 +100,8 @@ def test_a_folder_that_is_no_copy_of_grid_is_named(tmp_path):
         ),
         ("val,val,0,bin,0,1,6,20", "val,val,0,bin,0,1,6", "line 4: the column video_frames is empty"),
         ("val,val,0,bin,0,1,6,20", "val,val,0,bin,0,1.5,6,20", "line 4: start_frame must be a whole number"),
-        ("val,val,0,bin", "../val,val,0,bin", "line 4: '../val.mp4' is no place in"),
-        ("val,val,0,bin", "a/val,val,0,bin", "line 4: 'a/val' is no name of a file in"),
+        ("val,val,0,bin", "../val,val,0,bin", "line 4: '../val.mp4' is not a path inside"),
+        ("val,val,0,bin", "a/val,val,0,bin", "line 4: 'a/val' must name a file in"),
     ],
 )
 def test_a_broken_table_is_told_with_line_and_column(old, new, told, source, tmp_path):

@@ -129,8 +129,13 @@ def test_ids_that_kinetics_does_not_have_are_told(own, tmp_path):
 
 WRONG = [
     ("something_v1", "something-something-v1-labels.csv", None, "holds no something-something-v1-labels.csv"),
-    ("something_v1", "something-something-v1-train.csv", ";", "train.csv: line 1: needs to be id;template, not '1000,"),
-    ("something_v1", "something-something-v1-train.csv", "1000;", "train.csv: line 1: '../../1000' is no place in "),
+    ("something_v1", "something-something-v1-train.csv", ";", "train.csv: line 1: must be id;template, not '1000,"),
+    (
+        "something_v1",
+        "something-something-v1-train.csv",
+        "1000;",
+        "train.csv: line 1: '../../1000' is not a path inside ",
+    ),
     ("something_v1", "something-something-v1-validation.csv", "Opening s", "validation.csv: line 5: unknown class 'Cl"),
     ("something_v2", "labels/train.json", "{", "train.json: line 2: not JSON"),
     ("something_v2", "labels/train.json", '"1001"', "train.json: entry 2: needs an id and a template"),
@@ -139,12 +144,12 @@ WRONG = [
     ("kinetics400", "annotations/train.csv", "zumba,-_id1010,7", "train.csv: line 8: time_start must be a whole num"),
     ("kinetics400", "annotations/val.csv", "tai chi", "val.csv: line 4: unknown class 'Tai'"),
     ("mini_kinetics", "train_ytid_list.txt", None, "holds no train_ytid_list.txt"),
-    ("ucf101", "ucfTrainTestlist/classInd.txt", "2 Hand", "classInd.txt: line 2: needs to be '2 CLASS', not '3 Hand"),
+    ("ucf101", "ucfTrainTestlist/classInd.txt", "2 Hand", "classInd.txt: line 2: must be '2 CLASS', not '3 Hand"),
     ("ucf101", "ucfTrainTestlist/trainlist01.txt", ".avi 2", "line 4: class 3 is not HandstandPushups in classInd"),
     ("ucf101", "ucfTrainTestlist/testlist01.txt", "Shotput/", "testlist01.txt: line 5: unknown class 'elsewhere'"),
-    ("hmdb51", "testTrainMulti_7030_splits/wave_test_split1.txt", " 2 ", "line 7: needs to be 'VIDEO 0', 1 or 2, not"),
+    ("hmdb51", "testTrainMulti_7030_splits/wave_test_split1.txt", " 2 ", "line 7: must be 'VIDEO 0', 1 or 2, not"),
     ("hmdb51", "testTrainMulti_7030_splits", None, "holds no testTrainMulti_7030_splits"),
-    ("grid16", "align/s1/bbaf2n.align", "bin", "bbaf2n.align: line 1: needs to be 'start end word', not "),
+    ("grid16", "align/s1/bbaf2n.align", "bin", "bbaf2n.align: line 1: must be 'start end word', not "),
     ("grid16", "align/s1/bbaf2n.align", "at", "bbaf2n.align: 5 words; a sentence of GRID has 6"),
     ("grid16", "align", None, "source: not GRID: needs the talkers' folders"),
 ]
@@ -254,7 +259,9 @@ def test_a_full_disk_loses_nothing(sources, tmp_path):
     old = prepare("ucf101", root=tmp_path, source=sources("ucf101"))
     before = {p.name: p.read_bytes() for p in old.iterdir()}
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); import signal; "
-    code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from ctnet import cli; sys.exit(cli.main(sys.argv[1:]))"
+    code += (
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from ctnet.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
     words = ["data", "prepare", "ucf101", "--source", str(sources("ucf101"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CTNET_DATA": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True, text=True)
@@ -315,10 +322,10 @@ def test_a_video_that_takes_its_program_down_is_told_and_one_that_was_read_when_
     if number == signal.SIGSEGV:
         folder = call()
         assert DataInfo.read(folder).splits == {"train": 2, "test": 3}
-        assert "train/a/1.avi: reading it takes the program down (signal 11)" in (folder / "report.txt").read_text()
+        assert "train/a/1.avi: reading it crashes the program (signal 11)" in (folder / "report.txt").read_text()
         return
     with pytest.raises(
-        DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); the same command goes on"
+        DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); run the same command to go on"
     ):
         call()
     monkeypatch.delenv("PYTHONPATH")

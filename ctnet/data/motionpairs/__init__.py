@@ -7,7 +7,7 @@ phase.
 """
 
 from ctnet.data.motionpairs.classes import CLASSES, FLIP, PAIRS, REVERSE, TIERS, reverse_map
-from ctnet.data.motionpairs.clips import SPLITS, VERSION, clip, pair, texture_seed
+from ctnet.data.motionpairs.pairs import SPLITS, VERSION, clip, pair, texture_seed
 from ctnet.data.motionpairs.stage import Difficulty
 
 __all__ = [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ctnet.data.fanout import report
 from ctnet.data.motionpairs.classes import CLASSES
-from ctnet.data.motionpairs.clips import PAIRED, SPLITS, pair
 from ctnet.data.motionpairs.draw import video_path
+from ctnet.data.motionpairs.pairs import PAIRED, SPLITS, pair
 from ctnet.data.motionpairs.stage import Difficulty
 from ctnet.data.video import write_video
 from ctnet.paths import atomic

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctnet.data.motionpairs import CLASSES, TIERS, pair
-from ctnet.data.motionpairs.probes import PROBES, WITHOUT_ORDER, accuracy, neighbours
+from ctnet.data.motionpairs.order_probes import PROBES, WITHOUT_ORDER, accuracy, neighbours
 
 SIZE, FRAMES, TRAIN, TEST = 24, 6, 100, 60
 
