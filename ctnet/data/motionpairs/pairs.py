@@ -1,4 +1,4 @@
-"""A clip of MotionPairs is a pure function of (version, split, seed, index) and of its size."""
+"""Drawing one clip of MotionPairs: a pure function of version, split, seed, index and size."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from ctnet.errors import unknown
 VERSION = 1
 SPLITS = ("train", "test")
 SCENES = (*scenes.STRICT, *actions.STATE_CHANGE, *actions.DYNAMICS, *scenes.APPEARANCE)
-PAIRED = len(CLASSES) - len(APPEARANCE)  # labels below are twins (2k, 2k + 1)
+PAIRED = len(CLASSES) - len(APPEARANCE)  # labels below this one form pairs (2k, 2k + 1)
 
 
 def _seed(split: str, seed: int, index: int) -> tuple[int, int, int, int]:
-    """What a clip and its twin share: version, split, seed, and the index of the first of the two."""
+    """Return what a clip and its twin share: version, split, seed, and the index of the first of the two."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     label = index % len(CLASSES)
@@ -22,7 +22,10 @@ def _seed(split: str, seed: int, index: int) -> tuple[int, int, int, int]:
 
 
 def texture_seed(split: str, seed: int, index: int) -> int:
-    """Seeds all that is seen of a clip: even in training, odd in testing, so never in both."""
+    """Return the seed of a clip's textures and colours.
+
+    It is even in the training split and odd in the test split, so the two splits never share a texture.
+    """
     draw = np.random.SeedSequence((*_seed(split, seed, index), 1)).generate_state(1, np.uint64)[0]
     return int(draw) // 2 * 2 + SPLITS.index(split)
 
@@ -30,9 +33,27 @@ def texture_seed(split: str, seed: int, index: int) -> int:
 def pair(
     split: str, seed: int, index: int, size: int = 48, frames: int = 16, difficulty: Difficulty | None = None
 ) -> np.ndarray:
-    """Frames (T, H, W, 3), uint8, of the first of the two twins that `index` belongs to.
+    """Draw the first of the two twins that clip `index` belongs to.
 
-    The label of clip `index` is `index % 44`; labels 2k and 2k + 1 (below 38) are twins.
+    The label of clip `index` is `index % 44`. Labels 2k and 2k + 1 below 38 are twins.
+
+    Args:
+        split: `train` or `test`.
+        seed: Seed of the whole set.
+        index: Number of the clip in the split, from 0 up.
+        size: Height and width in pixels.
+        frames: Number of frames T.
+        difficulty: How hard the clip is; the default `Difficulty()` if None.
+
+    Returns:
+        Frames (T, H, W, 3), uint8, RGB.
+
+    Raises:
+        ConfigError: There is no such split.
+
+    Example:
+        >>> pair("train", seed=0, index=1).shape
+        (16, 48, 48, 3)
     """
     first = _seed(split, seed, index)
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(first)))
@@ -47,7 +68,27 @@ def pair(
 def clip(
     split: str, seed: int, index: int, size: int = 48, frames: int = 16, difficulty: Difficulty | None = None
 ) -> tuple[np.ndarray, int]:
-    """Frames (T, H, W, 3), uint8, and label of clip `index`; a second twin is the first, reversed."""
+    """Draw clip `index`; the second of two twins is the first one reversed.
+
+    Args:
+        split: `train` or `test`.
+        seed: Seed of the whole set.
+        index: Number of the clip in the split, from 0 up.
+        size: Height and width in pixels.
+        frames: Number of frames T.
+        difficulty: How hard the clip is; the default `Difficulty()` if None.
+
+    Returns:
+        Frames (T, H, W, 3), uint8, RGB, and the label `index % 44`.
+
+    Raises:
+        ConfigError: There is no such split.
+
+    Example:
+        >>> frames, label = clip("train", seed=0, index=45)
+        >>> label
+        1
+    """
     label = index % len(CLASSES)
     drawn = pair(split, seed, index, size, frames, difficulty)
     return (drawn[::-1] if label < PAIRED and label % 2 else drawn), label
