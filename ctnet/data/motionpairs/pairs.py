@@ -25,6 +25,15 @@ def texture_seed(split: str, seed: int, index: int) -> int:
     """Return the seed of a clip's textures and colours.
 
     It is even in the training split and odd in the test split, so the two splits never share a texture.
+
+    Args:
+        split: `train` or `test`.
+        seed: Seed of the whole set.
+        index: Number of the clip in the split, from 0 up.
+
+    Example:
+        >>> texture_seed("train", seed=0, index=0) == texture_seed("train", seed=0, index=1)  # twins
+        True
     """
     draw = np.random.SeedSequence((*_seed(split, seed, index), 1)).generate_state(1, np.uint64)[0]
     return int(draw) // 2 * 2 + SPLITS.index(split)
@@ -35,15 +44,8 @@ def pair(
 ) -> np.ndarray:
     """Draw the first of the two twins that clip `index` belongs to.
 
-    The label of clip `index` is `index % 44`. Labels 2k and 2k + 1 below 38 are twins.
-
-    Args:
-        split: `train` or `test`.
-        seed: Seed of the whole set.
-        index: Number of the clip in the split, from 0 up.
-        size: Height and width in pixels.
-        frames: Number of frames T.
-        difficulty: How hard the clip is; the default `Difficulty()` if None.
+    The label of clip `index` is `index % 44`. Labels 2k and 2k + 1 below 38 are twins. The
+    arguments are those of `clip`.
 
     Returns:
         Frames (T, H, W, 3), uint8, RGB.

@@ -38,6 +38,10 @@ class Listing:
         empty: Class folders without a video. They are not classes.
         count: Returns the frames of each video, given the folder that holds all sets and the number of workers.
             None means that the videos are there and are counted by `ctnet.data.sets.scan`.
+
+    Example:
+        >>> Listing(("fall", "rise"), {"train": [Clip(Path("/videos/a.mp4"), label=0)]}).clips["train"][0].label
+        0
     """
 
     classes: tuple[str, ...]
