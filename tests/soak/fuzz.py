@@ -141,7 +141,7 @@ def targets(folder: Path) -> dict[str, Target]:
         source.mkdir()
         LAYOUTS[name](source, [list(scene(40, 16, 16).reshape(5, 8, 16, 16, 3))] * 3)
         texts = sorted(p for p in source.rglob("*") if p.suffix in (".csv", ".json", ".txt", ".align"))
-        found[name] = Target(tuple(texts), partial(of_layout, source, READERS.get(name)))
+        found[name] = Target(tuple(texts), partial(of_layout, source, None if name in grid.SUBSETS else READERS[name]))
     table = copy_of_grid(folder / "packed") / "words.csv"
     found["words.csv"] = Target((table,), lambda: usable(*grid.packed(table.parent), table.parent))
     home = folder / "lists"
