@@ -123,7 +123,7 @@ def rates() -> dict[str, dict[str, float]]:
     """By the letters of `tables.devices` and the recipe's precision: operations a second of the network as it is
     trained (not fused), forward."""
     found = {}
-    for letter, record in machines.lettered(records.kept("bench")):
+    for letter, record in machines.by_letter(records.kept("bench")):
         if part := record.get("throughput"):
             view = costs.view_cost(MODEL, 174, part["frames"], part["size"]).gflops * 1e9
             clips = {
