@@ -13,6 +13,7 @@ SOAK = pytest.StashKey[SoakSession]()
 
 
 def pytest_addoption(parser):
+    """Add the options of a long run."""
     group = parser.getgroup("soak", "long reliability runs")
     group.addoption("--soak", action="store_true", help="run the long tests of tests/soak instead of the short ones")
     group.addoption("--minutes", type=float, default=9, help="time limit of each long test (default: %(default)s)")
@@ -24,6 +25,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    """Register the marker `soak`; with `--soak`, check the options and start a record."""
     config.addinivalue_line("markers", "soak: a long test, which runs only with --soak")
     if config.getoption("soak", False):
         o = config.option
@@ -31,6 +33,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    """Keep only the long tests with `--soak`, and only the others without it."""
     long = SOAK in config.stash
     config.hook.pytest_deselected(items=[item for item in items if bool(item.get_closest_marker("soak")) != long])
     items[:] = [item for item in items if bool(item.get_closest_marker("soak")) == long]
@@ -40,11 +43,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionfinish(session):
+    """Keep the record if all long tests were run to their end."""
     if soak := session.config.stash.get(SOAK, None):
         soak.finish(planned=session.testscollected)
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    """Print what was tried, the first failures and where the record is."""
     if soak := config.stash.get(SOAK, None):
         terminalreporter.section("soak")
         terminalreporter.write_line(soak.summary())
