@@ -143,7 +143,7 @@ def three_digits(value: float) -> str:
 def _speeds() -> dict[str, dict[str, float]]:
     """Return the forward operations per second of CT-Net, not fused, by device letter and precision."""
     found = {}
-    for letter, record in machines.lettered(records.kept("bench")):
+    for letter, record in machines.by_letter(records.kept("bench")):
         if part := record.get("throughput"):
             view = costs.view_cost(MODEL, 174, part["frames"], part["size"]).gflops * 1e9
             clips = {
