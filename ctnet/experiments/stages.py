@@ -100,7 +100,7 @@ def train_once(plan: Plan, workers: int, progress: bool, since: float | None = N
     course["provenance"] = made | {"finished": provenance.now()}
 
     def keep() -> None:
-        records.save(plan.course, records.dumps(course))
+        records.save(plan.course, records.as_text(course))
         weights.save(network, plan.weights, classes=classes, protocol=asdict(p))
 
     distributed.from_rank_0(keep)
