@@ -190,8 +190,7 @@ def network_of(path: Path):
 
 
 def predict(options):
-    from ctnet.inference import drawing
-    from ctnet.inference.predict import predict
+    from ctnet.inference import drawing, predict
 
     if options.save:
         drawing.check(options.save)

@@ -155,7 +155,7 @@ def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> d
     from ctnet.inference.evaluate import score, test_split
     from ctnet.inference.scores import metrics
     from ctnet.models import create_model, pretrained, weights
-    from ctnet.training.train import train
+    from ctnet.training import train
 
     e, p, r = experiment, experiment.protocol, experiment.recipe
     made = provenance.provenance()  # the code that runs is the code of now, whatever is committed meanwhile

@@ -20,7 +20,7 @@ from ctnet.inference import evaluate
 from ctnet.models import pretrained
 from ctnet.protocol import Protocol
 from ctnet.training.recipe import Recipe
-from ctnet.training.train import train
+from ctnet.training import train
 from tests.support.layouts import CLASSES as NAMES
 from tests.support.layouts import LAYOUTS, film
 from tests.support.toy import PLAIN, SMALL
