@@ -145,14 +145,14 @@ def test_verify_says_how_to_make_a_set_whole(capsys, tmp_path, monkeypatch):
     told = capsys.readouterr()
     assert told.out == f"{missing}: no such file\n"
     (line,) = (line for line in told.err.splitlines() if line.startswith("ctnet: "))
-    mend = "restore them, or leave them out (with the --lists of before, if any): "
+    mend = "restore them, or leave them out (with the same --lists as before, if any): "
     assert line.endswith(f"{mend}python -m ctnet {' '.join(words[:-1])} '{words[-1]}'")
     assert main(list(words)) == 0 and main(["data", "verify", "mine"]) == 0
 
 
 def test_prepare_makes_the_set(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(tmp_path))
-    monkeypatch.setitem(prepare.SCALES, "smoke", prepare.DrawnSize(24, 6, 1, 1))
+    monkeypatch.setitem(prepare.DRAWN_SIZES, "smoke", prepare.DrawnSize(24, 6, 1, 1))
     absent = mistake(capsys, "data", "verify", "motionpairs", "--scale", "smoke")
     assert "data set absent; run: python -m ctnet data prepare motionpairs --scale smoke" in absent
     told = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)
@@ -319,7 +319,7 @@ def test_unknown_names_are_one_line_with_the_near_ones(capsys, home):
     assert "did you mean smoke?" in mistake(capsys, "data", "prepare", "motionpairs", "--scale", "smok")
     assert "motionpair" in mistake(capsys, "data", "prepare", "motionpair", "--scale", "smoke")
     for words in ("data verify mine", "evaluate w --data set", "data prepare hmdb51 --source x"):
-        known = ", ".join(sorted(prepare.SCALES))  # with those that tests add
+        known = ", ".join(sorted(prepare.DRAWN_SIZES))  # with those that tests add
         assert f"'huge'; known: {known}\n" in mistake(capsys, *words.split(), "--scale", "huge")
     assert "'huge'; known: cpu, gpu, paper, smoke" in mistake(capsys, "train", "tsn_resnet50", "--scale", "huge")
     assert "crops must be 1 or 3, not 2" in mistake(capsys, "cost", "tsn_resnet50", "--crops", 2)
