@@ -75,7 +75,7 @@ def train_once(plan: Plan, workers: int, progress: bool, since: float | None = N
 
     from ctnet.data.dataset import VideoDataset
     from ctnet.models import create_model, pretrained, weights
-    from ctnet.training.train import train
+    from ctnet.training import train
 
     def kept() -> dict | None:
         return kept_course(plan, since)
