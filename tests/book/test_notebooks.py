@@ -120,7 +120,7 @@ def test_predict_takes_another_video_and_weights(home, tmp_path):
     run(paths.ROOT / "notebooks" / "predict.ipynb", tmp_path / "own.ipynb", given)
     outputs = [o for c in nbformat.read(tmp_path / "own.ipynb", 4).cells for o in c.get("outputs", ())]
     text = "".join(o.get("text", "") for o in outputs)
-    assert "4x1x1@64 · 2 named classes" in text and text.count("%  ") == 2 and "up\n" in text and "down\n" in text
+    assert "4x1x1@64, 2 named classes" in text and text.count("%  ") == 2 and "up\n" in text and "down\n" in text
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
