@@ -47,7 +47,7 @@ SNAKEMAKE = $(PY) -m snakemake --cores $(CORES) --resources gpu=$(GPUS) --keep-g
   --config scale=$(strip $(SCALE)) missing=$(strip $(MISSING)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
 
 book: data ## run the notebooks that need it, build the book, say where it is
-	@$(SAY); status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet.book.pages || status=1; exit $$status
+	@$(SAY); status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet book || status=1; exit $$status
 
 test: setup ## the tests, on all cores
 	@$(PY) -m pytest -n $(CORES) --dist loadfile

@@ -24,7 +24,7 @@ from torch import nn
 from benchmarks.plain import load_plain
 from benchmarks.timing import interleave, summary, table, threads
 from ctnet import cost, paths
-from ctnet.cli.main import Parser, at_least
+from ctnet.cli.options import Parser, at_least
 from ctnet.data.loading import cores, readers
 from ctnet.errors import ConfigError
 from ctnet.experiments import provenance, records

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ctnet.book import pages
+from ctnet.book import claims_page, pages, status
 from ctnet.book.render import render
 from ctnet.paper import evidence
 from ctnet.paths import ROOT
@@ -53,7 +53,7 @@ def built(tmp_path_factory) -> Path:
     runs = source / "runs"
     runs.mkdir()
     (root / "notebooks").mkdir()
-    for name in pages.notebooks(source):
+    for name in status.notebooks(source):
         nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {name}")]), root / "notebooks" / f"{name}.ipynb")
         if name in ("cost", "table_2g"):
             continue
@@ -114,7 +114,7 @@ def test_no_link_or_image_leads_nowhere(built):
                 dead.append(f"{page.relative_to(built)}: {link}")
     assert not dead
     images = [link for content in read.values() for link in content.links if link.endswith(".png")]
-    assert len(images) >= len(pages.notebooks(ROOT / "book")) - 2
+    assert len(images) >= len(status.notebooks(ROOT / "book")) - 2
 
 
 def test_nothing_is_loaded_from_elsewhere_by_tag(built):
@@ -152,9 +152,9 @@ def test_an_executed_page_links_its_source_and_record(built):
 def test_what_failed_or_never_ran_is_said(built):
     assert "ValueError: a | b" in (built / "runs" / "cost.html").read_text()
     assert "has not been run" in (built / "runs" / "table_2g.html").read_text()
-    status = (built / "status.html").read_text()
-    assert "failed in In [3]" in status and "not run" in status and "0123456789ab" in status
-    assert pages.problems(built.parents[1]) == [
+    table = (built / "status.html").read_text()
+    assert "failed in In [3]" in table and "not run" in table and "0123456789ab" in table
+    assert status.problems(built.parents[1]) == [
         "cost: In [3]: ValueError: a | b",
         "table_2g: has not been run",
     ]
@@ -220,7 +220,11 @@ def test_an_accuracy_verdict_names_its_scale():
     claim = next(c for c in claims() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
     other = next(c for c in claims() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
     found = evidence.Evidence({claim.pairs[0]: [3.0, 4.0, 5.0]}, {claim.pairs[0]: "cpu"}, {"field-one": False})
-    lines = {line.split("|")[1].strip(): line for line in pages.claims(found).splitlines() if line.startswith("| ")}
+    lines = {
+        line.split("|")[1].strip(): line
+        for line in claims_page.claims_table(found).splitlines()
+        if line.startswith("| ")
+    }
     assert "+4.0 points (cpu)" in lines[claim.claim] and "`supported`" in lines[claim.claim]
     assert "`not yet measured`" in lines[other.claim]
     measured = next(c for c in claims() if c.id == "field-one")
@@ -229,7 +233,8 @@ def test_an_accuracy_verdict_names_its_scale():
 
 def test_a_cost_claim_names_its_rows_and_sets_the_papers_ratio_beside_ours():
     lines = {
-        line.split("|")[1].strip(): line.split("|")[2:5] for line in pages.claims(evidence.Evidence()).splitlines()[2:]
+        line.split("|")[1].strip(): line.split("|")[2:5]
+        for line in claims_page.claims_table(evidence.Evidence()).splitlines()[2:]
     }
     where, printed, here = (cell.strip() for cell in lines["CT-Module and the CSN module cost about the same"])
     assert where == "4.1, p. 6, Table 2a: `ct`, `csn`"
