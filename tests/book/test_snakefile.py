@@ -110,6 +110,7 @@ def test_slurm_is_asked_for_gpu_cores_memory_and_time(project):
         (stub / name).write_text("#!/bin/sh\nexit 1\n")
         (stub / name).chmod(0o755)
     options = "--executor slurm --jobs 1 --default-resources slurm_partition=main --slurm-no-account --nolock"
+    options += " --slurm-init-seconds-before-status-checks 1"  # else it waits 40 s before it gives up
     config = "--config scale=gpu threads=6 minutes=90 -- book/runs/one.ipynb"
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *options.split(), *config.split()],

@@ -127,10 +127,10 @@ def test_evaluate_repeats_the_metrics_of_the_training(capsys, home, smoke, littl
     assert json.loads(output(capsys, *words)) == told
 
 
-def test_evaluate_on_two_devices_gives_the_metrics_of_one(capsys, home, smoke, weights, tmp_path, monkeypatch):
+def test_evaluate_on_two_devices_gives_the_metrics_of_one(capsys, home, little, weights, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # torchrun would print a warning about it
-    words = ("evaluate", weights, "--data", smoke, "--workers", 0, "--scores")
+    words = ("evaluate", weights, "--data", little / "motionpairs-little", "--workers", 0, "--scores")
     alone = json.loads(output(capsys, *words, tmp_path / "one.npz"))
     assert json.loads(output(capsys, *words, tmp_path / "two.npz", "--devices", 2)) == alone
     one, two = (Scores.load(tmp_path / name) for name in ("one.npz", "two.npz"))
