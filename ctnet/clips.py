@@ -1,4 +1,4 @@
-"""TODO."""
+"""The normalisation of clips, shared by the models and the data."""
 
 import torch
 
@@ -9,9 +9,20 @@ STD = (0.229, 0.224, 0.225)
 
 
 def normalize(clips: torch.Tensor) -> torch.Tensor:
-    """uint8 (..., 3, T, H, W) -> float32, /255, less ImageNet's mean, over its deviation, on its device.
+    """Scale clips to [0, 1], subtract ImageNet's mean and divide by its standard deviation.
 
-    ConfigError for another shape.
+    Args:
+        clips: Pixels from 0 to 255, usually uint8, of shape (..., 3, T, H, W) in RGB order.
+
+    Returns:
+        A float32 tensor of the same shape, on the same device.
+
+    Raises:
+        ConfigError: The shape is not (..., 3, T, H, W).
+
+    Example:
+        >>> normalize(torch.zeros(2, 3, 8, 32, 32, dtype=torch.uint8)).dtype
+        torch.float32
     """
     if clips.dim() < 4 or clips.shape[-4] != 3:
         raise ConfigError(f"clips must be (..., 3, T, H, W), not {tuple(clips.shape)}")

@@ -27,7 +27,7 @@ def claims_table(found: Evidence) -> str:
         "| claim | where | paper | here | verdict | p |",
         "|---|---|---:|---:|---|---:|",
     ]
-    for claim in claims.claims():
+    for claim in claims.stated():
         verdict = verdicts[claim.id]
         badge = f"{{bdg-{BADGES.get(verdict.verdict, PLAIN_BADGE)}}}`{verdict.verdict}`"
         here = "" if verdict.effect is None else _effect(claim, verdict.effect)

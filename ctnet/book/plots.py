@@ -1,4 +1,4 @@
-"""Figures of the book: clips as pictures, accuracies by tier, accuracy against GFLOPs."""
+"""Figures of the book: clips as pictures, accuracies by tier, accuracy against operations."""
 
 import io
 import os
@@ -8,21 +8,34 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.figure import Figure
 
-from ctnet.book.tables import TIERS, label
+from ctnet.book.tables import label
 from ctnet.experiments.records import Result
 from ctnet.paper import costs, printed
-from ctnet.paper.evidence import headline
 
-sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
+
+def _subplots(rows: int = 1, columns: int = 1, **options):
+    """`plt.subplots` in the style of the book."""
+    sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
+    return plt.subplots(rows, columns, **options)
 
 
 def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.62):
-    """Clips (3, T, H, W) uint8, one a line, their frames from left to right; as JPEG, which noisy frames need."""
+    """Show clips, one in each line, their frames from left to right.
+
+    Args:
+        clips: Clips (3, T, H, W), uint8.
+        titles: A title for each clip.
+        height: Height of a frame in inches.
+
+    Returns:
+        A JPEG picture: noisy frames are several times larger as PNG.
+    """
     from IPython.display import Image
 
     frames = clips[0].shape[1]
-    figure, axes = plt.subplots(len(clips), 1, figsize=(height * frames + 2.2, height * len(clips)), squeeze=False)
+    figure, axes = _subplots(len(clips), 1, figsize=(height * frames + 2.2, height * len(clips)), squeeze=False)
     for axis, clip, title in zip(axes[:, 0], clips, titles, strict=True):
         axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
         axis.set_xticks([])
@@ -37,16 +50,18 @@ def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.62):
 
 
 def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
-    """Which frames of a video a network sees, dots over the video's frames: a line for each clip of each way to sample.
+    """Which frames of a video a network sees: a line for each clip of each way to sample, a dot for each frame.
 
-    picks: name of the way -> the indices of each clip, below `total`.
+    Args:
+        total: Frames of the video.
+        picks: Name of the way -> the frame indices of each clip, below `total`.
     """
     lines = [
         (f"{name}, clip {i}" if len(clips) > 1 else name, clip, color)
         for color, (name, clips) in zip(sns.color_palette(), picks.items(), strict=False)
         for i, clip in enumerate(clips, start=1)
     ]
-    figure, axis = plt.subplots(figsize=(9, 0.27 * len(lines) + 0.8))
+    figure, axis = _subplots(figsize=(9, 0.27 * len(lines) + 0.8))
     for y, (_, clip, color) in enumerate(lines):
         axis.scatter([int(t) for t in clip], [y] * len(clip), s=20, color=color)
     axis.set(xlim=(-1, total), xlabel=f"frame, of {total}", yticks=range(len(lines)))
@@ -57,11 +72,13 @@ def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
 
 
 def boxes(frame, crops: Mapping[str, Sequence[tuple[int, int, int, int]]]):
-    """A frame, once for each way to crop, with the boxes that are cut out drawn in.
+    """A frame, once for each way to crop it, with the boxes that are cut out.
 
-    frame: (3, H, W) uint8 · crops: name of the way -> its boxes (top, left, height, width).
+    Args:
+        frame: (3, H, W), uint8.
+        crops: Name of the way -> its boxes (top, left, height, width), in pixels.
     """
-    figure, axes = plt.subplots(1, len(crops), figsize=(9, 2.6), squeeze=False)
+    figure, axes = _subplots(1, len(crops), figsize=(9, 2.6), squeeze=False)
     for axis, (name, drawn) in zip(axes[0], crops.items(), strict=True):
         axis.imshow(np.asarray(frame.permute(1, 2, 0)))
         for (top, left, h, w), color in zip(drawn, sns.color_palette(n_colors=len(drawn)), strict=True):
@@ -73,10 +90,13 @@ def boxes(frame, crops: Mapping[str, Sequence[tuple[int, int, int, int]]]):
 
 
 def tensorization(sizes: tuple[int, int]):
-    """Figure 1 for K = 2: the channels as a C_2 x C_1 grid; a colour is a group of channels that one operation lets
-    interact."""
+    """Figure 1 for K = 2: the channels as a C_2 x C_1 grid, coloured by the groups that interact in one operation.
+
+    Args:
+        sizes: (C_1, C_2).
+    """
     c1, c2 = sizes
-    figure, axes = plt.subplots(1, 3, figsize=(9, 3.4))
+    figure, axes = _subplots(1, 3, figsize=(9, 3.4))
     second, first = np.mgrid[:c2, :c1]
     pictures = (("after operation 1: C1 channels interact", second), ("operation 2 joins across", first))
     for axis, (title, groups) in zip(axes, (*pictures, ("after operation 2: all C channels", 0 * first)), strict=True):
@@ -89,21 +109,25 @@ def tensorization(sizes: tuple[int, int]):
     return figure
 
 
-def tiers(table: str, results: dict[str, list[Result]]):
-    """Accuracy of each row on each tier (on all clips of a set without tiers): a bar for the mean, a point for each
-    seed."""
+def tiers(results: Mapping[str, Sequence[Result]]) -> Figure:
+    """Accuracy of each row on each tier: a bar for the mean, a point for each seed.
+
+    A data set without tiers has one group of bars, for all clips.
+
+    Args:
+        results: Name of a row -> its records.
+    """
     lines = [
-        {"row": label(printed.row(f"{table}/{name}")), "tier": tier, "accuracy": accuracy}
+        {"row": name, "tier": tier, "accuracy": accuracy}
         for name, runs in results.items()
         for r in runs
         for tier, accuracy in r.metrics.get("tiers", {"all": r.metrics["top1"]}).items()
     ]
-    figure, axis = plt.subplots(figsize=(9, 3.6))
+    figure, axis = _subplots(figsize=(9, 3.6))
     if not lines:
         return not_measured(axis)
     frame = pd.DataFrame(lines)
-    order = [t for t in (*TIERS, "all") if t in set(frame.tier)]
-    keys = {"x": "tier", "y": "accuracy", "hue": "row", "order": order, "ax": axis}
+    keys = {"x": "tier", "y": "accuracy", "hue": "row", "order": list(dict.fromkeys(frame.tier)), "ax": axis}
     sns.barplot(frame, **keys, errorbar=None, alpha=0.75)
     sns.stripplot(frame, **keys, dodge=True, legend=False, size=4, edgecolor="black", linewidth=0.5)
     axis.set(xlabel="", ylabel="accuracy (%)", ylim=(0, 100))
@@ -112,15 +136,19 @@ def tiers(table: str, results: dict[str, list[Result]]):
     return figure
 
 
-def in_order_and_shuffled(results: dict[str, list[Result]]):
-    """Top-1 of each network on test clips as they are and with their frames shuffled; a point for each seed."""
+def in_order_and_shuffled(results: Mapping[str, Sequence[Result]]) -> Figure:
+    """Top-1 of each network on test clips in order and with shuffled frames: a bar for the mean, a point for each seed.
+
+    Args:
+        results: Network -> its records.
+    """
     lines = [
         {"network": model, "frames": frames, "top-1": r.metric(metric)}
         for model, runs in results.items()
         for r in runs
         for frames, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"))
     ]
-    figure, axis = plt.subplots(figsize=(9, 3.2))
+    figure, axis = _subplots(figsize=(9, 3.2))
     if not lines:
         return not_measured(axis)
     keys = {"data": pd.DataFrame(lines), "x": "network", "y": "top-1", "hue": "frames", "ax": axis}
@@ -132,9 +160,13 @@ def in_order_and_shuffled(results: dict[str, list[Result]]):
     return figure
 
 
-def confusion(runs: Sequence[Result]):
-    """Which class (line) is taken for which (column): shares of a line in per cent, summed over seeds."""
-    figure, axis = plt.subplots(figsize=(8, 6.4))
+def confusion(runs: Sequence[Result]) -> Figure:
+    """Confusion matrix, summed over seeds: for each true class (line) the predicted classes (columns), in per cent.
+
+    Args:
+        runs: Records of one network on one data set, one for each seed.
+    """
+    figure, axis = _subplots(figsize=(8, 6.4))
     if not runs:
         return not_measured(axis)
     names = runs[0].record["data"]["classes"]
@@ -144,29 +176,34 @@ def confusion(runs: Sequence[Result]):
     shares = 100 * counts / counts.sum(1, keepdims=True).clip(min=1)
     axes = {"xticklabels": names, "yticklabels": names}
     sns.heatmap(shares, ax=axis, cmap="Blues", annot=len(names) <= 16, fmt=".0f", annot_kws={"size": 7}, **axes)
-    axis.set(xlabel="taken for", ylabel="is")
+    axis.set(xlabel="predicted class", ylabel="true class")
     axis.tick_params(labelsize=8)
     figure.tight_layout()
     return figure
 
 
-def not_measured(axis):
-    """Its figure, which says that there is nothing to show."""
+def not_measured(axis) -> Figure:
+    """The figure of an axis, with a text that says that nothing is recorded yet."""
     axis.text(0.5, 0.5, "not yet measured at this scale", ha="center", transform=axis.transAxes)
     return axis.figure
 
 
-def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red lags blue")):
-    """The picture of the README: two twin clips, and Table 2g's accuracies within pairs of the strict tier.
+def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red lags blue")) -> Figure:
+    """The picture of the README: two twin clips, and the accuracies of Table 2g within pairs of the strict tier.
 
-    `python -c "from ctnet.plots import overview; overview().savefig('book/static/overview.png')"`
+    `python -c "from ctnet.book.plots import overview; overview().savefig('book/static/overview.png')"` writes it.
+
+    Args:
+        scale: Scale of the clips and of the records.
+        pair: Names of two classes that are twins.
     """
-    from ctnet.book.report import measure
+    from ctnet.book.report import report
     from ctnet.data import VideoDataset, prepare
 
-    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, prepare.SCALES[scale].size, train=False)
+    size = prepare.DRAWN_SIZES[scale].size
+    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, size, train=False)
     names = clips.info.classes
-    results = measure("2g", scale)
+    results = report("2g", scale).results
     figure = plt.figure(figsize=(11, 2.7))
     left, right = figure.subfigures(1, 2)
     for axis, name in zip(left.subplots(2, 1), pair, strict=True):
@@ -188,40 +225,54 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
     return figure
 
 
-def accuracy_cost(table: str, results: dict[str, list[Result]]):
-    """Accuracy against GFLOPs in two panels: the paper's top-1, and our accuracy, mean and seeds."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
-    for name, runs in results.items():
-        row = printed.row(f"{table}/{name}")
-        gflops = costs.row_cost(row).gflops
-        left.scatter(float(row.printed["gflops"]), row.paper["top1"], s=50, label=label(row))
-        ours = [r.metric(headline(runs)) for r in runs]
-        points = right.scatter([gflops] * len(runs), ours, s=16, alpha=0.6)
-        if runs:
-            right.scatter(gflops, np.mean(ours), s=60, marker="D", color=points.get_facecolor())
-    left.set(title="paper: Something-Something V1", xlabel="GFLOPs", ylabel="top-1 (%)")
-    right.set(title="ours: strict tier of MotionPairs", xlabel="GFLOPs at full width", ylabel="accuracy (%)")
+def tradeoff(points: Sequence[tuple[str, tuple, tuple]], column: str, scale: str) -> Figure:
+    """Accuracy against operations in two panels: the paper's networks, and the smaller ones that were trained here.
+
+    Args:
+        points: For each row its name, (GFLOPs, accuracy) of the paper's network, and (MFLOPs, accuracies of its seeds)
+            of ours; None stands for what is not known.
+        column: Column of the paper's accuracies.
+        scale: Scale of our accuracies.
+    """
+    figure, (left, right) = _subplots(1, 2, figsize=(9, 3.6))
+    for name, (gflops, stated), (mflops, ours) in points:
+        left.scatter(gflops, stated if stated is not None else np.nan, s=50, label=name)
+        dots = right.scatter([mflops or np.nan] * max(len(ours), 1), ours or [np.nan], s=16, alpha=0.6)
+        if ours:
+            right.scatter(mflops, np.mean(ours), s=60, marker="D", color=dots.get_facecolor())
+    left.set(title=f"paper: {column}, as printed", xlabel="GFLOPs of the paper's network", ylabel="accuracy (%)")
+    right.set(title=f"here, at the {scale} scale", xlabel="MFLOPs of the network trained here", ylabel="accuracy (%)")
     figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8)
     figure.tight_layout(rect=(0, 0.16, 1, 1))
     return figure
 
 
-def history(results: dict[str, Result]):
-    """Training loss and accuracy by epoch, a line for each result."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+def history(results: Mapping[str, Result]) -> Figure:
+    """Training loss and accuracy by epoch, a line for each record.
+
+    Args:
+        results: Name -> record.
+    """
+    figure, axes = _subplots(1, 2, figsize=(9, 3))
     for name, result in results.items():
         epochs = result.record["training"]["epochs"]
         for axis, key, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
             axis.plot(range(1, len(epochs) + 1), [factor * e[key] for e in epochs], marker="o", ms=3, label=name)
             axis.set(xlabel="epoch", ylabel=f"training {key}" + (" (%)" if factor > 1 else ""))
-    axes[0].legend(fontsize=8)
+    if results:
+        axes[0].legend(fontsize=8)
     figure.tight_layout()
     return figure
 
 
 def kinetics():
-    """Figure 5, interactive: top-1 on Kinetics-400 against GFLOPs of one view, as printed in Table 4; our count of our
-    rows beside it."""
+    """Figure 5, interactive: top-1 on Kinetics-400 against GFLOPs of one view, as printed in Table 4.
+
+    Open circles are our count of the authors' networks.
+
+    Returns:
+        A plotly figure.
+    """
     import plotly.graph_objects as go
 
     frame = printed.table("4").dropna(subset=["gflops_view", "top1"])
@@ -247,7 +298,12 @@ def kinetics():
 
 
 def interactive(figure, name: str):
-    """Shows a plotly figure in JupyterLab, and offline in the book, where plotly.js lies once in `_static`."""
+    """Show a plotly figure in JupyterLab, and offline in the book, where plotly.js lies once in `_static`.
+
+    Args:
+        figure: A plotly figure.
+        name: Id of its HTML element, unique in the page.
+    """
     from IPython.display import HTML
 
     source = "../_static/plotly.min.js" if os.environ.get("CTNET_BOOK") else True

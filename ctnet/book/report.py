@@ -1,31 +1,206 @@
-"""TODO."""
+"""One table of the paper beside what is recorded of it here: the calls of a table's notebook."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import time
+from typing import TYPE_CHECKING
 
-from ctnet.experiments import experiment, records, run, scales
-from ctnet.experiments.records import Result
-from ctnet.paper import printed
+import pandas as pd
+
+from ctnet.book.tables import label, mean_sd, p_value, provenance, show
+from ctnet.errors import unknown
+from ctnet.experiments.experiment import Ensemble, Experiment
+from ctnet.experiments.records import Result, recorded
+from ctnet.experiments.run import run
+from ctnet.experiments.scales import experiments
+from ctnet.paper import claims, costs, printed
+from ctnet.paper.evidence import differences_at, headline, paired_differences
+from ctnet.paper.studies import Study, study_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TIERS = ("strict", "state change", "dynamics", "appearance")
 
 
-def measure(table: str, scale: str, fresh: bool = False, missing: bool = False) -> dict[str, list[Result]]:
-    """Row -> its results, one for each seed of the scale (fewer or none where they are not recorded).
+@dataclass(frozen=True)
+class Report:
+    """A table of the paper and its records at one scale. Each method shows one part, and keeps tables as CSV.
 
-    missing: run what is not recorded · fresh: run everything again and replace the records.
+    Attributes:
+        study: What is measured behind the table.
+        scale: `smoke`, `cpu`, `gpu` or `paper`.
+        column: Column of accuracies.
+        wanted: Row -> its experiments, one for each seed.
+        results: Row -> their records, fewer where some are missing.
     """
-    found = {}
-    for row in printed.rows():
-        if row.table == table and len(row.models) == 1:
-            wanted = scales.experiments(row.models[0], scale)
-            found[row.row] = obtain(wanted, fresh, missing)
-    return found
+
+    study: Study
+    scale: str
+    column: str
+    wanted: Mapping[str, Sequence[Experiment | Ensemble]]
+    results: Mapping[str, Sequence[Result]]
+
+    def paper(self) -> pd.DataFrame:
+        """What the paper prints for each row, beside our count of the paper's network at full width."""
+        lines = []
+        for name in self.results:
+            row = self._row(name)
+            ours = costs.row_cost(row)
+            line = {"row": label(row), "GFLOPs, printed": row.printed.get("gflops", "–")}
+            line |= {"GFLOPs, counted": round(ours.gflops, 1), "parameters (M), counted": round(ours.params_m, 1)}
+            lines.append(line | {f"{self.column}, printed (%)": row.printed.get(self.column, "–")})
+        return self._show(lines, "paper")
+
+    def accuracies(self, csv: str | None = None) -> pd.DataFrame:
+        """Accuracies recorded here, mean ± standard deviation over seeds, beside the network that reached them.
+
+        Args:
+            csv: Name of the CSV file, without its suffix. Default: that of the table.
+        """
+        lines = [self._accuracies_of(name) for name in self.results]
+        return show(pd.DataFrame(lines), csv) if csv else self._show(lines)
+
+    def differences(self, pairs: Sequence[tuple[str, str]] | None = None) -> pd.DataFrame:
+        """One row minus another, paired by seed, in points: the paper's difference and ours.
+
+        Args:
+            pairs: Names of two rows each. Default: the pairs that the paper's claims on this table compare.
+        """
+        lines = []
+        for a, b in self._claimed_pairs() if pairs is None else pairs:
+            first, second = self._row(a), self._row(b)
+            line = {"row": label(first), "minus": label(second)}
+            line["paper"] = round(first.paper[self.column] - second.paper[self.column], 1)
+            lines.append(line | paired(self.results.get(a, ()), self.results.get(b, ())))
+        return self._show(lines, "tests")
+
+    def claims(self) -> pd.DataFrame:
+        """What the paper claims of the table's accuracies, and the verdict of the records of this scale."""
+        found, lines = differences_at(self.scale), []
+        for claim in claims.stated():
+            if claim.kind == "accuracy" and claim.table == self.study.table:
+                v = claims.verdict(claim, found, {})
+                here = "–" if v.effect is None else f"{v.effect:+.1f}"
+                line = {"claim": claim.claim, "paper": f"{claims.paper_effect(claim):+.1f}"}
+                line |= {f"here ({self.scale})": here, "verdict": v.verdict}
+                lines.append(line | {"p": "–" if v.p is None else p_value(v.p)})
+        return self._show(lines, "claims")
+
+    def runs(self) -> pd.DataFrame:
+        """The record behind each number: seed, protocol, minutes, commit, date, file, device."""
+        return show(provenance(self.results), f"table_{self.study.table}_runs")
+
+    def tiers(self) -> "Figure":
+        """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
+        from ctnet.book import plots
+
+        return plots.tiers({label(self._row(name)): runs for name, runs in self.results.items()})
+
+    def tradeoff(self) -> "Figure":
+        """Accuracy against operations: the paper's at its size, ours at the size of the networks trained here."""
+        from ctnet.book import plots
+
+        points = []
+        for name, runs in self.results.items():
+            row, size = self._row(name), self.sizes[name]
+            ours = (size and size.mflops, [r.metric(headline(runs)) for r in runs])
+            points.append((label(row), (costs.row_cost(row).gflops, row.paper.get(self.column)), ours))
+        return plots.tradeoff(points, self.column, self.scale)
+
+    def history(self) -> "Figure":
+        """Training loss and accuracy by epoch, for the first seed of each row."""
+        from ctnet.book import plots
+
+        return plots.history({label(self._row(name)): runs[0] for name, runs in self.results.items() if runs})
+
+    @cached_property
+    def sizes(self) -> dict[str, costs.NetworkSize | None]:
+        """Row -> the true size of its network; None where the number of classes is not known from any record."""
+        classes = next((len(r.record["data"]["classes"]) for runs in self.results.values() for r in runs), None)
+        return {
+            name: costs.network_size(wanted[0], classes) if classes and wanted else None
+            for name, wanted in self.wanted.items()
+        }
+
+    def _accuracies_of(self, name: str) -> dict:
+        """One line of `accuracies`."""
+        runs, size = self.results[name], self.sizes[name]
+        line: dict = {"row": label(self._row(name)), "width": "–", "depth": "–", "pixels": "–"}
+        line |= {"MFLOPs": "–", "parameters (M)": "–"}
+        if size:
+            line |= {"width": size.width, "depth": size.depths or "–", "pixels": size.pixels}
+            line |= {"MFLOPs": f"{size.mflops:.1f}", "parameters (M)": f"{size.params_m:.3f}"}
+        columns = {"top-1": "top1", "order gap": "order_gap"}
+        if headline(runs) != "top1":
+            columns = {tier: f"tiers.{tier}" for tier in TIERS}
+            columns |= {"strict, within pairs": "pairs.strict", "order gap, strict": "order_gap.strict"}
+        line |= {column: mean_sd([r.metric(metric) for r in runs]) for column, metric in columns.items()}
+        return line | {"seeds": len(runs)}
+
+    def _claimed_pairs(self) -> list[tuple[str, str]]:
+        """The pairs of rows that the claims on this table's accuracies compare."""
+        pairs = [
+            tuple(ref.partition("/")[2] for ref in pair)
+            for claim in claims.stated()
+            if claim.kind == "accuracy" and claim.table == self.study.table and claim.metric == self.column
+            for pair in claim.pairs
+        ]
+        return [pair for pair in dict.fromkeys(pairs) if set(pair) <= self.results.keys()]
+
+    def _row(self, name: str) -> printed.Row:
+        return printed.row(f"{self.study.table}/{name}")
+
+    def _show(self, lines: list[dict], part: str = "") -> pd.DataFrame:
+        return show(pd.DataFrame(lines), "_".join(filter(None, ("table", self.study.table, part))))
 
 
-def obtain(wanted: Sequence[experiment.Experiment], fresh: bool, missing: bool) -> list[Result]:
-    """Their results, run if asked; else of those that are recorded."""
-    return [run.run(e, fresh) for e in wanted] if fresh or missing else records.recorded(wanted)
+def report(
+    table: str,
+    scale: str,
+    rows: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    epochs: int | None = None,
+    column: str | None = None,
+    missing: bool = False,
+    fresh: bool = False,
+) -> Report:
+    """Collect the records of a table, and run what is asked for.
+
+    Args:
+        table: Name of the table, such as "2a".
+        scale: `smoke`, `cpu`, `gpu` or `paper`. At `smoke` all that is missing is run, which takes a minute.
+        rows: Names of rows. Default: every row of ours that has an experiment at this scale.
+        seeds: Instead of the scale's.
+        epochs: Instead of the recipe's.
+        column: Column of accuracies, where the table has several. Default: the first.
+        missing: Run what has no record.
+        fresh: Run everything again and replace the records.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConfigError: Unknown table, scale, row or column.
+
+    Example:
+        >>> r = report("2a", "cpu")
+        >>> r.accuracies()
+    """
+    study = study_of(table)
+    column = column or next(iter(study.columns))
+    ours = {row.row: row for row in printed.rows_of(table) if row.models}
+    for name in rows or ():
+        if name not in ours:
+            raise unknown(f"row of Table {table}", name, ours)
+    chosen = [name for name in ours if name in rows] if rows else list(ours)
+    wanted = {name: study.experiments(ours[name], scale, column, seeds, epochs) for name in chosen}
+    wanted = {name: made for name, made in wanted.items() if made}
+    return Report(study, scale, column, wanted, obtain(wanted, fresh, missing or scale == "smoke"))
 
 
-def measure_on(
+def networks_on(
     data: str,
     models: Sequence[str],
     scale: str,
@@ -34,9 +209,64 @@ def measure_on(
     init: str | None = None,
     epochs: int | None = None,
 ) -> dict[str, list[Result]]:
-    """Network -> its results on a data set, one for each seed; `fresh` and `missing` as in `measure`."""
-    found = {}
-    for model in models:
-        wanted = scales.experiments(model, scale, data, init=init, epochs=epochs)
-        found[model] = obtain(wanted, fresh, missing)
-    return found
+    """Collect the records of networks on one data set, which need not be in the paper.
+
+    Args:
+        data: Name of the data set.
+        models: Names of networks.
+        scale: `smoke`, `cpu`, `gpu` or `paper`.
+        fresh: Run everything again and replace the records.
+        missing: Run what has no record.
+        init: What the weights start from, instead of the scale's.
+        epochs: Instead of the recipe's.
+
+    Returns:
+        Network -> its records, one for each seed.
+    """
+    wanted = {model: experiments(model, scale, data, init=init, epochs=epochs) for model in models}
+    return obtain(wanted, fresh, missing)
+
+
+def obtain(
+    wanted: Mapping[str, Sequence[Experiment | Ensemble]], fresh: bool, missing: bool
+) -> dict[str, list[Result]]:
+    """The records of experiments, by name: run them if asked, else read what is recorded."""
+    if not (fresh or missing):
+        return {name: recorded(made) for name, made in wanted.items()}
+    since = time()  # so that rows that share a training train once
+    return {name: [run(e, fresh, since=since) for e in made] for name, made in wanted.items()}
+
+
+def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
+    """Accuracies of networks on a data set without tiers: in order, shuffled, and the gap; mean ± sd over seeds.
+
+    Args:
+        results: Network -> its records.
+    """
+    lines = []
+    for model, runs in results.items():
+        line = {"network": model}
+        for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
+            line[column] = mean_sd([r.metric(metric) for r in runs])
+        lines.append(line | {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"})
+    return pd.DataFrame(lines)
+
+
+def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Top-1 of one network minus another's, paired by seed, in points.
+
+    Args:
+        results: Network -> its records.
+        pairs: Names of two networks each.
+    """
+    return pd.DataFrame({"network": a, "minus": b} | paired(results[a], results[b]) for a, b in pairs)
+
+
+def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
+    """The cells of one comparison: mean difference over the seeds that both have, its 95 % interval, p of a t-test."""
+    gaps = paired_differences(ours, base, headline(ours or base))
+    line = {"ours": round(sum(gaps) / len(gaps), 1) if gaps else None}
+    if test := claims.paired_test(gaps):  # the test that decides the claims
+        low, high = test.confidence_interval(0.95)
+        line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": p_value(test.pvalue)}
+    return line | {"seeds": len(gaps)}

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The clips of one split as a PyTorch data set: sampled, read, cropped, still uint8."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,22 +17,50 @@ from ctnet.errors import DataError, VideoError
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands in a training batch for a video that could not be read."""
+    """Takes the place of a training clip whose video could not be read.
+
+    Attributes:
+        reason: One line that starts with the path of the video.
+    """
 
     reason: str
 
 
 class VideoDataset(Dataset):
-    """Clips of one split, uint8 RGB: (C, T, H, W) in training, (views, C, T, H, W) in testing; label; index.
+    """The clips of one split.
 
-    frames: T · size: side of the square clip in pixels · clips x crops: views of a video in testing ·
-    short_side: what the shorter side is resized to before the crop in testing (default: size) ·
-    scales: of the multi-scale crop in training · flip: mirror half of the training clips, labels by the set's map;
-    clips of a class that has no mirrored class stay.
+    An item is `(clip, label, index)`. The clip is uint8 RGB: (3, T, H, W) in training and (views, 3, T, H, W) in
+    testing. Frames as `read_frames` gives them, (T, H, W, 3), are permuted here; for a single video file
+    `ctnet.inference.predict.read_views` does the same.
 
-    Random choices follow from (seed, epoch, index) only: the number of workers changes no clip. A video that
-    cannot be read is an `Unreadable` in training, which the loader drops and counts, and a VideoError in
-    testing: no other frame or video ever takes its place.
+    Random choices depend on (seed, epoch, index) only, so the number of workers does not change a clip. A video that
+    cannot be read becomes an `Unreadable` in training, which the loader drops and counts, and a VideoError in testing.
+    It is never replaced by another frame or another video.
+
+    Args:
+        folder: Folder of a prepared data set.
+        split: Name of the split.
+        frames: Frames per clip, T.
+        size: Side of the square clip in pixels.
+        train: True for random clips, False for the fixed views of testing.
+        clips: Temporal clips per video in testing.
+        crops: Spatial crops per clip in testing, 1 or 3.
+        sampling: "sparse", "dense" or "uniform" (`ctnet.data.sample`).
+        seed: Seed of the random choices.
+        scales: Scales of the multi-scale crop in training.
+        flip: Mirror half of the training clips and map their labels with the set's `flip`. Clips of a class without
+            a mirrored class are not mirrored.
+        short_side: In testing, the shorter side of a frame is resized to this before the crop; `size` by default.
+
+    Raises:
+        ConfigError: The set has no such split.
+        DataError: The set is missing or damaged, or `short_side` is smaller than `size`.
+
+    Example:
+        >>> data = ctnet.data.VideoDataset(folder, "test", frames=8, size=32, train=False, clips=2, crops=3)
+        >>> views, label, index = data[0]
+        >>> views.shape
+        torch.Size([6, 3, 8, 32, 32])
     """
 
     def __init__(
@@ -57,21 +85,22 @@ class VideoDataset(Dataset):
         self.scales, self.flip, self.short_side = tuple(scales), flip, short_side or size
         if self.short_side < size:
             raise DataError(f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels")
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # persistent workers see it change
 
     @property
     def epoch(self) -> int:
+        """The epoch that `set_epoch` chose."""
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the random draws of the next pass, in all worker processes."""
+        """Choose the random numbers of the next epoch, in all worker processes."""
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         return len(self.manifest)
 
     def generator(self, index: int) -> torch.Generator:
-        """The source of all random choices for one item of this epoch."""
+        """Return the source of all random choices for one item in this epoch."""
         state = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(state) >> 1)
 
@@ -88,7 +117,7 @@ class VideoDataset(Dataset):
             if self.train:
                 return Unreadable(str(error))
             raise
-        clip = read.permute(3, 0, 1, 2)
+        clip = read.permute(3, 0, 1, 2)  # (T, H, W, 3) -> (3, T, H, W), a view
         if self.train:
             clip = transforms.multi_scale_crop(clip, self.size, self.scales, generator)
             if self.flip:

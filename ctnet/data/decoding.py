@@ -1,8 +1,8 @@
-"""Which packet of a video file holds which frame, and which packets must be decoded for the frames wanted.
+"""Decode chosen frames of a video file with PyAV, without decoding the frames between them where possible.
 
-All through PyAV. One pass over the packets, without decoding, gives the times at which frames are shown; sorted,
-they are the frames' indices. Of a file only the packets from a key frame to the frame wanted are decoded, and of
-these in H.264 only those that others refer to: fewer than a sequential reader decodes, and the same frames.
+One pass over the packets, without decoding, finds the time at which each frame is shown; sorted by time, the frames
+are numbered from 0. Only the packets from a key frame to the wanted frame are then decoded, and in H.264 only those of
+them that other frames refer to. The frames are the same as those of a reader that decodes everything.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,17 +15,23 @@ import numpy as np
 
 from ctnet.errors import VideoError
 
-# Containers that keep the times of frames (AVI has only the order of decoding), and codecs of which each packet is one
-# frame (one of VP8 may show none). In all others a frame's index is its place as it comes out of the decoder.
+# Containers that store the time of each frame (AVI stores only the order of decoding), and codecs in which each packet
+# is one frame (a VP8 packet may show none). In all others the index of a frame is its position in the decoder's output.
 CONTAINERS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 CODECS = {"h264", "hevc", "vp9", "av1"}
-SECONDS = 8  # that opening a file, or getting one packet of it, may take
-MAX_PIXELS = 2**26  # of a frame: a damaged header may claim more than there is memory
+SECONDS = 8  # time limit for opening a file and for reading one packet
+MAX_PIXELS = 2**26  # per frame: a damaged header may claim a frame that does not fit in memory
 
 
 class Index(NamedTuple):
-    """times: when each frame is shown, ascending, without those that an edit list hides · packets: which packet holds
-    it · starts: the packet of the key frame from which on it can be decoded.
+    """Where the frames of a file are, in the order in which they are shown.
+
+    Frames that an edit list hides are left out.
+
+    Attributes:
+        times: Time of each frame, ascending.
+        packets: Number of the packet that holds the frame.
+        starts: Number of the packet with the key frame from which it can be decoded.
     """
 
     times: np.ndarray
@@ -34,17 +40,25 @@ class Index(NamedTuple):
 
 
 class _OutOfOrder(Exception):
-    """Frames do not come out of the decoder in the order of their times: the times are wrong."""
+    """The decoder gives frames in another order than that of their times, so the times are wrong."""
 
 
 def index_of(path: Path) -> Index | None:
-    """The frames of a file by the times of its packets; None where these do not tell. VideoError if unreadable."""
+    """Return the index of a file's frames, or None if its packets do not determine them.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
     state = path.stat()
     return _index(path, state.st_size, state.st_mtime_ns)
 
 
 def count(path: Path) -> int:
-    """How many frames can be read: packets where they tell, else by decoding all."""
+    """Count the frames that can be read, by their packets or else by decoding all of them.
+
+    Raises:
+        VideoError: The file cannot be read, or has no frames.
+    """
     index = index_of(path)
     if index is not None:
         return len(index.times)
@@ -55,9 +69,10 @@ def count(path: Path) -> int:
 
 
 def cut_off(path: Path) -> int | None:
-    """Frames that an AVI file declares whose end is missing: it is shorter than its header says; None of all others.
+    """Return the declared frame count of a truncated AVI file, or None for any other file.
 
-    Reads a few bytes of a whole file. Of a count alone nothing follows: dropped frames, edit lists.
+    A file counts as truncated if it is shorter than its header says, which takes a few bytes to find out. A frame count
+    alone proves nothing, because of dropped frames and edit lists.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -68,9 +83,17 @@ def cut_off(path: Path) -> int | None:
 
 
 def decode(path: Path, order: list[int]) -> list[np.ndarray]:
-    """RGB (H, W, 3), uint8, of the frames `order` (ascending, no repeats), turned as a player shows them.
+    """Decode frames of a video file.
 
-    Raises VideoError where a frame is missing, damaged as far as the decoder can tell, or of another size.
+    Args:
+        path: The video file.
+        order: Frame indices, ascending, without repeats.
+
+    Returns:
+        uint8 RGB arrays (H, W, 3), rotated as a player shows them.
+
+    Raises:
+        VideoError: A frame is missing, damaged as far as the decoder can tell, or of another size than the others.
     """
     index = index_of(path)
     if index is None:
@@ -80,18 +103,19 @@ def decode(path: Path, order: list[int]) -> list[np.ndarray]:
     try:
         try:
             return _from_packets(path, index, order)
-        except VideoError:  # where it is a key frame that is none: all from the first packet on
+        except VideoError:  # a packet marked as key frame may not be one: decode everything from the first packet
             return _from_packets(path, index._replace(starts=np.zeros_like(index.starts)), order, skip=False)
     except _OutOfOrder:
         return _in_sequence(path, order)
 
 
 def too_short(path: Path, count: int, order: list[int]) -> VideoError:
-    return VideoError(f"{path}: frame {order[-1]} asked of {count}; run `ctnet data verify` on its folder")
+    """Return the error for a video of `count` frames that lacks the last frame of `order`."""
+    return VideoError(f"{path}: no frame {order[-1]}, only {count} frames; check the set: python -m ctnet data verify")
 
 
 def reason(error: Exception) -> str:
-    """One line, without the path that FFmpeg adds."""
+    """Return the message of an FFmpeg or image error in one line, without the path that FFmpeg adds."""
     import av
 
     if isinstance(error, av.error.InvalidDataError):
@@ -102,11 +126,11 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def _stream(path: Path) -> Iterator[tuple]:
-    """(container, video stream), one thread, errors as VideoError.
+    """Open a file and yield (container, video stream), with one decoder thread and errors as VideoError.
 
-    Damage is an error, as far as the decoder sees it, where FFmpeg would fill frames in. A file may not name other
-    files or addresses to read. FFmpeg is asked to give up after SECONDS in opening or in one packet; what hangs inside
-    a decoder or in the file system only another process can end: the loader's time limit does.
+    Damage that the decoder detects is an error, where FFmpeg would otherwise fill in frames. The file cannot make
+    FFmpeg read other files or addresses. FFmpeg gives up after SECONDS; only another process can end a hang inside a
+    decoder or in the file system, as the time limit of the loader does.
     """
     import av
 
@@ -132,12 +156,17 @@ def _stream(path: Path) -> Iterator[tuple]:
 
 
 def _packets(container, stream) -> Iterator:
+    """Yield the packets of a stream, without the empty one that ends it."""
     return (packet for packet in container.demux(stream) if packet.size)
 
 
 @lru_cache(maxsize=4096)
 def _index(path: Path, size: int, changed: int) -> Index | None:
-    """A cut last packet is no frame. None: times are missing, double or in an order that the decoder will not keep."""
+    """Index a file from its packets; size and change time are part of the cache key.
+
+    Returns None if times are missing or double, or if the decoder would give the frames in another order. A truncated
+    last packet does not count as a frame.
+    """
     with _stream(path) as (container, stream):
         context = stream.codec_context
         intra = context.codec.intra_only
@@ -158,13 +187,13 @@ def _index(path: Path, size: int, changed: int) -> Index | None:
     if not len(packets):
         return None
     nearest = np.searchsorted(pts[keys], pts[packets], side="right") - 1
-    if (nearest < 0).any():  # shown before the first key frame: cannot be decoded
+    if (nearest < 0).any():  # a frame before the first key frame cannot be decoded
         return None
     return Index(pts[packets], packets, keys[nearest])
 
 
 def _spans(index: Index, order: list[int]) -> list[list[int]]:
-    """[first, last] packets to decode, in order, without overlap."""
+    """Return the ranges [first, last] of packets to decode, ascending, without overlap."""
     spans: list[list[int]] = []
     for first, last in zip(index.starts[order].tolist(), index.packets[order].tolist(), strict=True):
         if spans and first <= spans[-1][1] + 1:
@@ -175,13 +204,17 @@ def _spans(index: Index, order: list[int]) -> list[list[int]]:
 
 
 def _from_packets(path: Path, index: Index, order: list[int], skip: bool = True) -> list[np.ndarray]:
-    """Frames by their times. Packets between the spans are passed over: to seek is to trust a file's own index."""
+    """Decode the frames by their times.
+
+    Packets outside the spans are read but not decoded; seeking instead would rely on the file's own index, which can be
+    wrong. With `skip`, H.264 frames that no other frame refers to are not decoded unless they are wanted.
+    """
     wanted = index.times[order].tolist()
     read = dict.fromkeys(wanted)
     rgb = _Rgb(path)
     with _stream(path) as (container, stream):
         context = stream.codec_context
-        skip = skip and context.codec.canonical_name == "h264"  # where no frame ever refers to a skipped one
+        skip = skip and context.codec.canonical_name == "h264"  # the codec that marks such frames reliably
 
         def take(frames: Iterable) -> None:
             nonlocal shown
@@ -205,7 +238,7 @@ def _from_packets(path: Path, index: Index, order: list[int], skip: bool = True)
                 take(context.decode(packet))
                 if place == last:
                     break
-            if not context.codec.intra_only:  # else all has come out, and nothing refers to it
+            if not context.codec.intra_only:  # take what is left in the decoder, and reset it for the next span
                 take(context.decode(None))
                 context.flush_buffers()
     for place, frame in zip(order, read.values(), strict=True):
@@ -215,7 +248,7 @@ def _from_packets(path: Path, index: Index, order: list[int], skip: bool = True)
 
 
 def _in_sequence(path: Path, order: list[int]) -> list[np.ndarray]:
-    """Decodes from the first frame on: slow for a late frame of a long file, right for every container."""
+    """Decode from the first frame on: slow for a late frame of a long file, but right for every container."""
     read, rgb, wanted, seen = [], _Rgb(path), set(order), 0
     with _stream(path) as (container, stream):
         for frame in container.decode(stream):
@@ -228,26 +261,26 @@ def _in_sequence(path: Path, order: list[int]) -> list[np.ndarray]:
 
 
 class _Rgb:
-    """Decoded frame -> uint8 (H, W, 3), turned and mirrored by the file's display matrix; all of one size."""
+    """Convert decoded frames to uint8 (H, W, 3), rotated and mirrored; raise VideoError if their sizes differ."""
 
     def __init__(self, path: Path):
         from av.video.reformatter import VideoReformatter
 
         self.path, self.shape = path, None
-        self.convert: Callable = VideoReformatter().reformat  # one for all frames: setting it up costs most
+        self.convert: Callable = VideoReformatter().reformat  # shared by all frames: the set-up is what costs
 
     def __call__(self, frame) -> np.ndarray:
         if frame.is_corrupt:
             raise VideoError(f"{self.path}: a damaged frame")
-        array = upright(self.convert(frame, format="rgb24", threads=1).to_ndarray(), frame)
+        array = _upright(self.convert(frame, format="rgb24", threads=1).to_ndarray(), frame)
         if self.shape not in (None, array.shape):
             raise VideoError(f"{self.path}: frames of several sizes ({self.shape[:2]} and {array.shape[:2]})")
         self.shape = array.shape
         return array
 
 
-def upright(array: np.ndarray, frame) -> np.ndarray:
-    """Applies the display matrix, x' = a x + c y, y' = b x + d y, to the nearest quarter turn."""
+def _upright(array: np.ndarray, frame) -> np.ndarray:
+    """Apply the display matrix, x' = a x + c y and y' = b x + d y, rounded to quarter turns."""
     if (matrix := frame.side_data.get("DISPLAYMATRIX")) is None:
         return array
     (a, b), (c, d) = np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2].tolist()

@@ -1,25 +1,48 @@
-"""TODO."""
+"""Where a prepared data set is kept, and which version of it is expected there."""
 
 from pathlib import Path
 
 from ctnet import paths
+from ctnet.data.manifest import INFO
 from ctnet.data.motionpairs import draw
 from ctnet.errors import DataError
 
-DRAWN = draw.NAME
+DRAWN = draw.NAME  # the set that ctnet draws itself
 
 
 def home(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
-    """Where a set is kept, made or not: <root>/motionpairs-<scale>, <root>/<name> of any other (or the folder
-    that the name is); the root is CTNET_DATA unless given.
+    """Return the folder of a set, whether or not it has been prepared.
+
+    Args:
+        name: "motionpairs", the name of another set, or a path to a set's folder.
+        scale: Scale of MotionPairs; other sets have none.
+        root: Folder of all sets; CTNET_DATA by default.
+
+    Returns:
+        `<root>/motionpairs-<scale>` or `<root>/<name>`. A path stays as it is.
+
+    Raises:
+        ConfigError: MotionPairs has no such scale.
     """
     return Path(root or paths.data_root()) / (f"{name}-{draw.known(scale)}" if name == DRAWN else name)
 
 
 def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
-    """The finished set's folder; DataError with the command to run where it is absent or out of date."""
+    """Return the folder of a prepared set.
+
+    Args:
+        name, scale, root: See `home`.
+
+    Raises:
+        ConfigError: MotionPairs has no such scale.
+        DataError: The set is missing or of another version; the message has the command that makes it.
+
+    Example:
+        >>> ctnet.data.locate("motionpairs", "cpu")
+        PosixPath('data/sets/motionpairs-cpu')
+    """
     folder = home(name, scale, root)
-    there = (folder / "dataset.json").exists()
+    there = (folder / INFO).exists()
     if name != DRAWN and not there:
         raise DataError(f"{folder}: data set absent; run: python -m ctnet data prepare {name} --source FOLDER")
     if name == DRAWN and not draw.finished(folder, scale):
@@ -29,5 +52,8 @@ def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None
 
 
 def version_of(name: str, scale: str) -> str:
-    """Changes with everything that decides what clips a set holds; part of an experiment's hash."""
+    """Return the version of a set, which is part of the key of an experiment.
+
+    For MotionPairs it changes with everything that decides the clips. Other sets are used as published.
+    """
     return draw.version(scale) if name == DRAWN else "as published"

@@ -1,4 +1,4 @@
-"""Batches of clips, in an order that follows from (seed, epoch), on one process or many."""
+"""Batches of clips, split among the ranks of a job, in an order that depends on (seed, epoch) only."""
 
 import os
 from collections.abc import Iterator
@@ -10,14 +10,24 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 
 from ctnet import distributed
 from ctnet.data.dataset import Unreadable, VideoDataset
+from ctnet.data.manifest import manifest_path
 from ctnet.errors import DataError, VideoError
 
-TIMEOUT = 120  # seconds that a worker may take for a batch before the loader gives up
+TIMEOUT = 120  # seconds a worker may take for a batch before the loader gives up
 
 
 class Batch(NamedTuple):
-    """clips: uint8 (N, C, T, H, W), in testing (N, views, C, T, H, W) · labels, indices: int64 (N,) ·
-    skipped: one line for each video that could not be read and so is not among the N.
+    """One batch from `loader`.
+
+    Attributes:
+        clips: uint8, (N, C, T, H, W) in training and (N, views, C, T, H, W) in testing.
+        labels: int64, (N,).
+        indices: Index of each clip in its data set, int64, (N,).
+        skipped: One line for each video that could not be read; these are not among the N clips.
+
+    Example:
+        >>> for clips, labels, indices, skipped in ctnet.data.loader(data, batch_size=16):
+        ...     logits = model(ctnet.data.normalize(clips))
     """
 
     clips: torch.Tensor
@@ -27,12 +37,16 @@ class Batch(NamedTuple):
 
 
 def stack(clips: list[torch.Tensor]) -> torch.Tensor:
-    """Stacks (..., C, T, H, W) into a batch whose memory is (..., T, H, W, C), as frames are read."""
+    """Stack clips (..., C, T, H, W) into a batch that is channels-last in memory, as the frames were read.
+
+    Returns:
+        (N, ..., C, T, H, W), a view of memory in the order (N, ..., T, H, W, C).
+    """
     return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
 
 
-class Collate:
-    """Makes a Batch of items; it may be empty where every video of it is broken."""
+class _Collate:
+    """Make a `Batch` of items; the batch is empty if none of its videos can be read."""
 
     def __init__(self, frames: int, size: int):
         self.shape = (0, 3, frames, size, size)
@@ -46,24 +60,28 @@ class Collate:
 
 
 class EpochSampler(DistributedSampler):
-    """The data set in an order drawn from (seed, epoch), the same in every process.
+    """All indices of a data set, in an order that depends on (seed, epoch) and is the same on every rank.
 
-    `set_epoch` (Lightning calls it before each epoch) reaches the data set too.
+    Args:
+        dataset: The data set.
+        shuffle: Whether to shuffle, or to keep the order of the manifest.
+        seed: Seed of the shuffle.
     """
 
     def __init__(self, dataset: VideoDataset, shuffle: bool, seed: int):
         super().__init__(dataset, num_replicas=1, rank=0, shuffle=shuffle, seed=seed)
 
     def set_epoch(self, epoch: int) -> None:
+        """Set the epoch of the order and of the data set; Lightning calls this before each epoch."""
         super().set_epoch(epoch)
         self.dataset.set_epoch(epoch)
 
 
-class Shares(BatchSampler):
-    """This process's share of each batch: every clip is in exactly one.
+class _RankBatchSampler(BatchSampler):
+    """This rank's share of each batch.
 
-    `batch_size` counts the clips of all processes, and all have the same number of batches; the last one may leave
-    some with fewer clips, or with none. The number of processes is looked up when the epoch starts.
+    `batch_size` counts the clips of all ranks, and all ranks have the same number of batches. The last batch can leave
+    a rank with fewer clips, or with none. The number of ranks is looked up when an epoch starts.
     """
 
     def __iter__(self):
@@ -72,35 +90,41 @@ class Shares(BatchSampler):
 
 
 def readers() -> int:
-    """How many processes read videos for each that trains, unless told: its share of the cores but one, at most 8."""
+    """Return the default number of reader processes per rank: `min(cores() - 1, 8)`."""
     return min(cores() - 1, 8)
 
 
 def cores() -> int:
-    """This process's share of the cores that are given to it: all, or CTNET_CORES where the Snakefile runs several."""
+    """Return this rank's share of the cores: of CTNET_CORES, which the Snakefile sets, or else of all available."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(min(int(os.environ.get("CTNET_CORES") or given), given) // distributed.local_world_size(), 1)
 
 
 @contextmanager
 def reading(dataset: VideoDataset) -> Iterator[None]:
-    """Around a loop over a loader's batches: DataError where a process that reads was killed, or hangs in a video;
-    VideoError, of one line and with the mend, where a video cannot be read and may not be left out.
+    """Turn the errors of a loop over a loader into one line each.
 
-    torch tells of the first wherever the loop is just then, by a signal's handler.
+    torch reports a dead worker from a signal handler, wherever the loop is at that moment, so wrap the whole loop.
+
+    Args:
+        dataset: The data set that the loader reads.
+
+    Raises:
+        DataError: A worker was killed, or took longer than TIMEOUT for a batch.
+        VideoError: A video cannot be read and may not be skipped, as in testing.
     """
     try:
         yield
-    except VideoError as error:  # out of another process it comes at the end of that one's traceback
+    except VideoError as error:  # from a worker, the message is the last line of the worker's traceback
         line = str(error).strip().splitlines()[-1].removeprefix(f"{VideoError.__module__}.{VideoError.__name__}: ")
-        table = dataset.manifest.folder / f"{dataset.split}.csv"
+        table = manifest_path(dataset.manifest.folder, dataset.split)
         raise VideoError(f"{line} (a clip of {table}); restore the file, or prepare the set again") from error
     except RuntimeError as error:
         if not str(error).startswith("DataLoader "):
             raise
         raise DataError(
-            f"{dataset.manifest.folder}: a process that reads videos was killed, or had none to give for {TIMEOUT} s; "
-            "for want of memory take fewer --workers; a video that hangs is found by `python -m ctnet data verify`"
+            f"{dataset.manifest.folder}: a process that reads videos was killed, or gave no batch for {TIMEOUT} s; "
+            "if memory ran out, use fewer --workers; `python -m ctnet data verify` finds a video that hangs"
         ) from error
 
 
@@ -111,17 +135,30 @@ def loader(
     shuffle: bool | None = None,
     drop_last: bool = False,
 ) -> DataLoader:
-    """A DataLoader of `Batch`; call `loader.batch_sampler.sampler.set_epoch(e)` before an epoch (Lightning does).
+    """Return a DataLoader of `Batch`.
 
-    batch_size: clips of all processes of the job together · shuffle: as the data set is for training or not, unless
-    given.
+    Before each epoch call `loader.batch_sampler.sampler.set_epoch(epoch)`; Lightning does so itself.
+
+    Args:
+        dataset: The data set to read.
+        batch_size: Clips per batch, summed over all ranks.
+        workers: Reader processes of this rank; 0 reads in this process.
+        shuffle: Whether to shuffle; by default in training only.
+        drop_last: Whether to drop the last batch if it is not full.
+
+    Example:
+        >>> data = ctnet.data.VideoDataset(folder, "train", frames=8, size=112, train=True)
+        >>> batches = ctnet.data.loader(data, batch_size=16, workers=2)
+        >>> batches.batch_sampler.sampler.set_epoch(1)
+        >>> next(iter(batches)).clips.shape
+        torch.Size([16, 3, 8, 112, 112])
     """
     shuffle = dataset.train if shuffle is None else shuffle
     return DataLoader(
         dataset,
-        batch_sampler=Shares(EpochSampler(dataset, shuffle, dataset.seed), batch_size, drop_last),
+        batch_sampler=_RankBatchSampler(EpochSampler(dataset, shuffle, dataset.seed), batch_size, drop_last),
         num_workers=workers,
-        collate_fn=Collate(dataset.frames, dataset.size),
+        collate_fn=_Collate(dataset.frames, dataset.size),
         pin_memory=torch.cuda.is_available(),
         timeout=TIMEOUT if workers else 0,
         persistent_workers=workers > 0,

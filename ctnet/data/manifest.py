@@ -1,9 +1,19 @@
-"""A data set is a folder of dataset.json, a manifest for each split, and videos; an item is one clip."""
+"""The format of a prepared data set: the files of its folder, how they are read and how they are written.
+
+A data set is a folder with three kinds of files; its videos can be anywhere:
+
+* `dataset.json`: facts about the set, first of all its classes (`DataInfo`, `dataset_facts`).
+* `<split>.csv`: one clip per row, with the columns `path,label,start,frames` (`Manifest`).
+* `report.txt`: what was found in the source and what was left out. MotionPairs has none.
+
+`dataset.json` holds two hashes: one of the class names (`classes_hash`) and one of the clips (`content_hash`).
+"""
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +21,34 @@ import numpy as np
 from ctnet.data.flips import mirror_map
 from ctnet.errors import DataError, unknown
 
+INFO = "dataset.json"
+REPORT = "report.txt"
 COLUMNS = ("path", "label", "start", "frames")
+Row = tuple[str | Path, int, int, int]  # the values of COLUMNS
 
 
 @dataclass(frozen=True)
 class DataInfo:
-    """dataset.json. tiers and reverse have one entry for each class, or are None; flip, the label map of mirrored
-    clips, is read off the classes' names where the file has none."""
+    """The facts in dataset.json.
+
+    Attributes:
+        name: Name of the set.
+        classes: Class names; a label is an index into them.
+        splits: Number of clips per split.
+        version: Version of the set, as its maker counts them.
+        scale: Scale that the set was drawn at, for MotionPairs.
+        tiers: Tier of each class, or None.
+        reverse: For each class, the label of its clips played backwards (None: no such class), or None for all.
+        flip: For each class, the label of its mirrored clips (None: do not mirror them). Where the file has no such
+            entry, it is derived from the class names (`ctnet.data.flips`).
+        classes_sha256: Hash of the class names in their order.
+        extra: All other entries of the file, such as `content_sha256` and `source`.
+
+    Example:
+        >>> info = ctnet.data.DataInfo.read("data/sets/motionpairs-cpu")
+        >>> info.classes[0], info.splits
+        ('pan left', {'train': 2816, 'test': 1056})
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -32,15 +63,19 @@ class DataInfo:
 
     @classmethod
     def read(cls, folder: str | Path) -> "DataInfo":
-        """Reads <folder>/dataset.json; DataError where it is absent or says too little."""
-        path = Path(folder) / "dataset.json"
+        """Read `<folder>/dataset.json`.
+
+        Raises:
+            DataError: The file is missing, is not JSON, or has a missing or invalid entry.
+        """
+        path = Path(folder) / INFO
         try:
             facts = json.loads(path.read_text())
         except OSError:
             raise DataError(
-                f"{path}: no such file; a data set is made with: python -m ctnet data prepare NAME --source FOLDER"
+                f"{path}: no such file; make a data set with: python -m ctnet data prepare NAME --source FOLDER"
             ) from None
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or very deep nesting
             raise DataError(f"{path}: not JSON ({error})") from None
         for key in ("name", "classes", "splits"):
             if not isinstance(facts, dict) or not facts.get(key):
@@ -59,37 +94,25 @@ class DataInfo:
         return cls(**known, extra=facts)
 
 
-def _check(facts: dict, path: Path) -> None:
-    """DataError names the entry of dataset.json that is not of its kind."""
-
-    def every(values: object, right: Callable[[object], bool]) -> bool:
-        return isinstance(values, list) and all(map(right, values))
-
-    def text(value: object) -> bool:
-        return isinstance(value, str)
-
-    def label(value: object) -> bool:
-        return value is None or (type(value) is int and 0 <= value < len(facts["classes"]))
-
-    rules = {
-        "name": ("a text", text),
-        "classes": ("a list of different texts", lambda v: every(v, text) and len(set(v)) == len(v)),
-        "splits": ("whole numbers by name", lambda v: isinstance(v, dict) and all(type(n) is int for n in v.values())),
-        "tiers": ("a list of texts", lambda v: every(v, text)),
-        "reverse": ("a list of labels", lambda v: every(v, label)),
-        "flip": ("a list of labels", lambda v: every(v, label)),
-    }
-    for key, (kind, right) in rules.items():
-        if facts.get(key) is not None and not right(facts[key]):
-            raise DataError(f"{path}: '{key}' must be {kind}")
-
-
 @dataclass(frozen=True)
 class Manifest:
-    """One split: for each clip its video, label, first frame in the video, and frame count."""
+    """The clips of one split: one entry per clip in each of four arrays.
+
+    Attributes:
+        folder: Folder of the data set; relative paths start here.
+        paths: Videos, as an array of strings: a single block of memory, which worker processes share.
+        labels: Class labels, int64.
+        starts: First frame of each clip in its video, int64.
+        frames: Number of frames of each clip, int64.
+
+    Example:
+        >>> info = ctnet.data.DataInfo.read(folder)
+        >>> manifest = ctnet.data.Manifest.read(folder, "test", info)
+        >>> manifest.path(0), manifest.labels[0], manifest.frames[0]
+    """
 
     folder: Path
-    paths: np.ndarray  # of strings: one block of memory, which worker processes share
+    paths: np.ndarray
     labels: np.ndarray
     starts: np.ndarray
     frames: np.ndarray
@@ -98,20 +121,28 @@ class Manifest:
         return len(self.paths)
 
     def path(self, index: int) -> Path:
-        """The video (or folder of images) of a clip; an absolute path in the manifest stays as it is."""
-        return self.folder / str(self.paths[index])
+        """Return the video file, or folder of images, of a clip."""
+        return self.folder / str(self.paths[index])  # an absolute path stays as it is
 
     @classmethod
     def read(cls, folder: str | Path, split: str, info: DataInfo) -> "Manifest":
-        """Reads <folder>/<split>.csv; DataError names the file, the line and the mend."""
+        """Read `<folder>/<split>.csv`.
+
+        Args:
+            folder: Folder of the data set.
+            split: Name of a split, such as "train".
+            info: What `DataInfo.read` returns for this folder; labels are checked against its classes.
+
+        Raises:
+            ConfigError: The set has no such split.
+            DataError: The file is missing or a row is invalid; the message names the file and the line.
+        """
         folder = Path(folder)
         if split not in info.splits:
             raise unknown("split", split, info.splits)
-        table = folder / f"{split}.csv"
+        table = manifest_path(folder, split)
         if not table.is_file():
-            raise DataError(
-                f"{table}: no such file; make the data set again, or write it: columns {', '.join(COLUMNS)}"
-            )
+            raise DataError(f"{table}: no such file; prepare the data set again, or write it: {', '.join(COLUMNS)}")
         paths, numbers = [], []
         with table.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
@@ -132,7 +163,103 @@ class Manifest:
         return cls(folder, np.array(paths), labels, starts, frames)
 
 
+def manifest_path(folder: Path, split: str) -> Path:
+    """Return the path of a split's manifest."""
+    return folder / f"{split}.csv"
+
+
+def dataset_facts(
+    name: str,
+    classes: Sequence[str],
+    splits: Mapping[str, int],
+    version: int = 1,
+    scale: str | None = None,
+    tiers: Sequence[str] | None = None,
+    reverse: Sequence[int | None] | None = None,
+    flip: Sequence[int | None] | None = None,
+    **extra,
+) -> dict:
+    """Return the content of dataset.json, in the order in which it is written.
+
+    Args:
+        name, classes, splits, version, scale, tiers, reverse, flip: See `DataInfo`.
+        **extra: Further entries, which must be JSON values.
+    """
+    optional = {"tiers": tiers, "reverse": reverse, "flip": flip}
+    return {
+        "name": name,
+        "version": version,
+        "scale": scale,
+        "classes": list(classes),
+        **{key: None if values is None else list(values) for key, values in optional.items()},
+        "classes_sha256": classes_hash(classes),
+        "splits": dict(splits),
+        **extra,
+    }
+
+
+def write_info(folder: Path, facts: Mapping) -> None:
+    """Write dataset.json; `facts` comes from `dataset_facts`."""
+    (folder / INFO).write_text(json.dumps(facts, indent=1))
+
+
+def write_manifest(folder: Path, split: str, rows: Iterable[Row]) -> None:
+    """Write the manifest of a split."""
+    with manifest_path(folder, split).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+
+
+def write_report(folder: Path, text: str) -> None:
+    """Write report.txt."""
+    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
+
+
+def classes_hash(classes: Sequence[str]) -> str:
+    """Return the SHA-256 of the class names in their order."""
+    return sha256(json.dumps(list(classes)).encode()).hexdigest()
+
+
+def content_hash(rows: Mapping[str, Sequence[Row]]) -> str:
+    """Return a hash of the clips of a set, wherever its videos are.
+
+    Args:
+        rows: Clips of each split. Of a clip, the hash covers the split, the name of the video without its folders,
+            the label, the first frame and the number of frames.
+
+    Returns:
+        A SHA-256 in hexadecimal digits.
+    """
+    clips = {split: [(Path(path).name, *map(int, rest)) for path, *rest in rows[split]] for split in rows}
+    return sha256(json.dumps(clips, sort_keys=True).encode()).hexdigest()
+
+
+def _check(facts: dict, path: Path) -> None:
+    """Raise DataError for the first entry of dataset.json that has the wrong type."""
+
+    def every(values: object, valid: Callable[[object], bool]) -> bool:
+        return isinstance(values, list) and all(map(valid, values))
+
+    def text(value: object) -> bool:
+        return isinstance(value, str)
+
+    def label(value: object) -> bool:
+        return value is None or (type(value) is int and 0 <= value < len(facts["classes"]))
+
+    rules = {
+        "name": ("a text", text),
+        "classes": ("a list of different texts", lambda v: every(v, text) and len(set(v)) == len(v)),
+        "splits": ("whole numbers by name", lambda v: isinstance(v, dict) and all(type(n) is int for n in v.values())),
+        "tiers": ("a list of texts", lambda v: every(v, text)),
+        "reverse": ("a list of labels", lambda v: every(v, label)),
+        "flip": ("a list of labels", lambda v: every(v, label)),
+    }
+    for key, (kind, valid) in rules.items():
+        if facts.get(key) is not None and not valid(facts[key]):
+            raise DataError(f"{path}: '{key}' must be {kind}")
+
+
 def _numbers(row: dict, where: str, classes: int) -> tuple[int, int, int]:
+    """Return label, start and frames of a row; raise DataError, starting with `where`, if the row is invalid."""
     if not row["path"]:
         raise DataError(f"{where}: the path is empty")
     try:

@@ -1,4 +1,4 @@
-"""`data prepare` and `data verify`: a data set on disk, whole or not there."""
+"""Make a data set and check it: what `python -m ctnet data prepare` and `data verify` do."""
 
 import os
 import shlex
@@ -8,28 +8,19 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ctnet import console
-from ctnet.data.home import DRAWN, home, locate, version_of
+from ctnet.data import sets
+from ctnet.data.home import DRAWN, home
+from ctnet.data.manifest import DataInfo, Manifest, manifest_path
 from ctnet.data.motionpairs import draw
-from ctnet.data.motionpairs.draw import SCALES, DrawnSize
+from ctnet.data.motionpairs.draw import DRAWN_SIZES, DrawnSize
+from ctnet.data.sets.folders import folders
+from ctnet.data.sets.make import make, source_of
+from ctnet.data.video import read_frames
 from ctnet.data.writing import replaceable
 from ctnet.errors import ConfigError, CtnetError, DataError, unknown
 
-
-def from_folders(source: str | Path, folder: str | Path, workers: int | None = None) -> Path:
-    """A set of videos kept in one folder a class: <source>/<class>/<video>, or <source>/{train,test}/<class>/<video>.
-
-    A video that cannot be read is left out, and named in the set's report.txt.
-    """
-    from ctnet.data.sets.folders import folders
-    from ctnet.data.sets.make import make
-
-    source = Path(os.path.abspath(source))
-    replaceable(Path(folder), [source])
-    return make(folders(source), Path(folder), workers or os.cpu_count() or 1, source=source)
-
-
-BLOCK = 32  # frames that `verify` holds at a time
-__all__ = ["DRAWN", "SCALES", "DrawnSize", "home", "locate", "prepare", "verify", "version_of"]
+__all__ = ["DRAWN_SIZES", "DrawnSize", "from_folders", "mend", "prepare", "verify"]
+BLOCK = 32  # frames that `verify` holds in memory per thread
 
 
 def prepare(
@@ -40,11 +31,22 @@ def prepare(
     source: str | Path | None = None,
     lists: Sequence[str | Path] = (),
 ) -> Path:
-    """Makes a data set and returns its folder.
+    """Make a data set and return its folder.
 
-    motionpairs is drawn as video files, unless it is there. Any other set is manifests over the videos in `source`,
-    made anew: of a set in `sets.NAMES` in its owners' layout, of any other name, which is one word, with one folder
-    for each class; or of the videos that `lists` name (`sets.lists`). `workers` processes, all cores unless given.
+    MotionPairs is drawn as video files, unless it is already there. Any other set consists of manifests over the
+    videos in `source`, and is written again by every call.
+
+    Args:
+        name: "motionpairs", a published set (`ctnet.data.sets.NAMES`), or any other word for class folders of your own.
+        scale: Scale of MotionPairs: "smoke", "cpu" or "gpu".
+        root: Folder of all sets; CTNET_DATA by default.
+        workers: Number of processes; all cores by default.
+        source: Folder of the videos, in the layout of the set's owners or with one folder per class.
+        lists: Files that list the videos of each split (`ctnet.data.sets.lists`), in place of the owners' own.
+
+    Raises:
+        ConfigError: The name or the scale is unknown, or the name is not one word.
+        DataError: `source` is missing, does not have the expected layout, or the set cannot be written.
     """
     workers = workers or os.cpu_count() or 1
     if name == DRAWN:
@@ -52,10 +54,8 @@ def prepare(
     if name.split() != [name] or Path(name).name != name or name.startswith((".", f"{DRAWN}-")):
         raise ConfigError(
             f"data set '{name}': its name must be one word, not a path, and not start with '.' or '{DRAWN}-'; "
-            "where its videos are is --source FOLDER"
+            "give the folder of its videos with --source FOLDER"
         )
-    from ctnet.data import sets
-
     known = (DRAWN, *sets.NAMES)
     near = [] if name in known else get_close_matches(name, known, n=1)
     if near and source is None:
@@ -69,18 +69,57 @@ def prepare(
     )
 
 
-def verify(folder: str | Path, workers: int | None = None) -> list[str]:
-    """Reads every video of a data set to its last frame; returns one line for each that is broken."""
-    from tqdm import tqdm
+def from_folders(source: str | Path, folder: str | Path, workers: int | None = None) -> Path:
+    """Make a data set of videos that are kept in one folder per class.
 
-    from ctnet.data.manifest import DataInfo, Manifest
-    from ctnet.data.video import read_frames
+    A video that cannot be read is left out and named in report.txt.
+
+    Args:
+        source: Folder with `<class>/<video>` or `{train,val,test}/<class>/<video>`. Without given splits, a hash of the
+            video's name decides its split.
+        folder: Folder of the new set.
+        workers: Number of processes that count frames; all cores by default.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        DataError: `source` has no class folders, a split would be empty, or `folder` cannot be written.
+
+    Example:
+        >>> folder = ctnet.data.from_folders("my_videos", "data/sets/mine")
+        >>> train = ctnet.data.VideoDataset(folder, "train", frames=8, size=112, train=True)
+    """
+    source = Path(os.path.abspath(source))
+    replaceable(Path(folder), [source])
+    return make(folders(source), Path(folder), workers or os.cpu_count() or 1, source=source)
+
+
+def verify(folder: str | Path, workers: int | None = None) -> list[str]:
+    """Read every clip of a data set to its last frame.
+
+    Args:
+        folder: Folder of the set.
+        workers: Number of threads; all cores by default.
+
+    Returns:
+        One line for each broken or missing video, and for each manifest whose number of clips is not the one in
+        dataset.json. An empty list if all is well.
+
+    Raises:
+        DataError: dataset.json or a manifest is missing or invalid.
+
+    Example:
+        >>> ctnet.data.verify(ctnet.data.locate("motionpairs", "cpu"))
+        []
+    """
+    from tqdm import tqdm
 
     folder = Path(folder)
     info = DataInfo.read(folder)
     manifests = [Manifest.read(folder, split, info) for split in info.splits]
     wrong = [
-        f"{folder / split}.csv: {len(manifest)} clips, dataset.json says {info.splits[split]}"
+        f"{manifest_path(folder, split)}: {len(manifest)} clips, dataset.json says {info.splits[split]}"
         for split, manifest in zip(info.splits, manifests, strict=True)
         if len(manifest) != info.splits[split]
     ]
@@ -101,10 +140,13 @@ def verify(folder: str | Path, workers: int | None = None) -> list[str]:
 
 
 def mend(folder: Path, name: str, scale: str) -> str:
-    """What to do about a set of which videos are missing or broken, with the command that makes it again."""
-    if name == DRAWN:  # what is there finished is not drawn again
-        return f"remove {folder} and run: python -m ctnet data prepare {name} --scale {scale}"
-    from ctnet.data.sets.make import source_of
+    """Return the advice for a set with missing or broken videos, with the command that makes it again.
 
+    Args:
+        folder: Folder of the set.
+        name, scale: What the set was prepared with.
+    """
+    if name == DRAWN:  # a finished set is not drawn again while its folder exists
+        return f"remove {folder} and run: python -m ctnet data prepare {name} --scale {scale}"
     command = f"python -m ctnet data prepare {name} --source {shlex.quote(source_of(folder) or 'FOLDER')}"
-    return f"restore them, or leave them out (with the --lists of before, if any): {command}"
+    return f"restore them, or leave them out (with the same --lists as before, if any): {command}"

@@ -1,24 +1,44 @@
-"""Which frames of a video a clip is made of (paper, A.1): a pure function of counts, mode and generator."""
+"""Which frames of a video make up a clip (paper, A.1): a pure function of counts, mode and generator."""
 
 import torch
 
 from ctnet.errors import ConfigError, unknown
 from ctnet.protocol import SAMPLINGS
 
-WINDOW = 64  # frames under a dense clip
+WINDOW = 64  # frames that a dense clip spans
 
 
 def sample(
     total: int, frames: int, clips: int = 1, mode: str = "sparse", generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Frame indices (clips, frames), each in [0, total).
+    """Choose the frames of each clip of a video.
 
-    With a generator the draw is random (training); without one it is fixed (testing).
-    sparse: one frame from each of `frames` equal segments (TSN); in testing the centres of the segments, with
-    2 clips also their starts (the release's --twice-sample). dense: every (64 // frames)-th frame of a 64-frame
-    window, wrapped round the end of a shorter video; in testing the windows are spread evenly, the only one is the
-    central one. uniform: in testing the same frame of every segment, clip after clip from its first to its last frame
-    (the release's --dense-sample); in training as sparse. A video of fewer than `frames` frames repeats some.
+    With a generator the choice is random, as in training; without one it is fixed, as in testing. A video with fewer
+    than `frames` frames repeats some.
+
+    * sparse (TSN): one frame from each of `frames` equal segments. In testing the centres of the segments; with 2
+      clips also their starts (`--twice-sample` in the authors' release).
+    * dense: every (64 // frames)-th frame of a window of 64, which wraps around the end of a shorter video. In testing
+      the windows are spread evenly; a single window is the central one.
+    * uniform: in testing the same frame of every segment, from its first frame for the first clip to its last frame
+      for the last clip (`--dense-sample` in the release). In training the same as sparse.
+
+    Args:
+        total: Number of frames of the video.
+        frames: Frames per clip, T.
+        clips: Number of clips.
+        mode: "sparse", "dense" or "uniform".
+        generator: Source of the random choice, or None.
+
+    Returns:
+        Frame indices in [0, total), int64, (clips, frames).
+
+    Raises:
+        ConfigError: The mode is unknown, or a count is below 1.
+
+    Example:
+        >>> ctnet.data.sample(total=32, frames=8)
+        tensor([[ 2,  6, 10, 14, 18, 22, 26, 30]])
     """
     if mode not in SAMPLINGS:
         raise unknown("sampling", mode, SAMPLINGS)
@@ -34,7 +54,7 @@ def sample(
         else:
             start = room * torch.arange(clips)[:, None] // (clips - 1)
         return (start + step.long() * max(WINDOW // frames, 1)) % total
-    tick = total / frames
+    tick = total / frames  # length of a segment
     if generator is not None:
         offset = torch.rand((clips, frames), generator=generator, dtype=torch.float64) * tick
     elif mode == "sparse":

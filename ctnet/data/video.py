@@ -1,4 +1,4 @@
-"""Frames by index, of a video file or of a folder of images; and the writer of the videos drawn here."""
+"""Read frames by index from a video file or a folder of images, and write MotionPairs' videos."""
 
 import os
 import re
@@ -16,23 +16,41 @@ if TYPE_CHECKING:
 
 IMAGES = {".jpg", ".jpeg", ".png"}
 BACKENDS = ("auto", "decord", "pyav")  # auto is PyAV: right for every file, and the faster of the two
-ROUNDING = 16  # by which two decoders may differ in a pixel (10 bit: 5)
+_ROUNDING = 16  # largest difference of a pixel between two correct decoders (10-bit video: 5)
 
 
 def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto") -> "torch.Tensor":
-    """RGB frames (len(indices), H, W, 3), uint8, in the order of `indices` (repeats allowed), rotation applied.
+    """Read frames of a video by index.
 
-    path: a video file, or a folder of images in the order of their numbers. The reader is opened and closed in the
-    call: one kept over a fork hangs. Raises VideoError, which starts with the path, for a file that is missing, broken
-    or too short; damage that the decoder cannot see (VP9 has no checks) gives damaged frames.
+    Networks take clips as (3, T, H, W): `frames.permute(3, 0, 1, 2)`. `ctnet.inference.predict.read_views` reads a
+    video into the views of a protocol.
+
+    The reader is opened and closed in each call, because a reader that is kept across a fork hangs.
+
+    Args:
+        path: A video file, or a folder of images in the order of the numbers in their names.
+        indices: Frame indices from 0, in any order, with or without repeats.
+        backend: "auto", "pyav" or "decord". decord is checked against PyAV.
+
+    Returns:
+        uint8 RGB, (len(indices), H, W, 3), in the order of `indices`, rotated as a player shows it.
+
+    Raises:
+        ConfigError: The backend is unknown.
+        VideoError: The file is missing, broken or too short; the message starts with the path. Damage that the decoder
+            cannot detect (VP9 has no checksums) gives damaged frames.
+
+    Example:
+        >>> ctnet.data.read_frames("video.mp4", [0, 10, 20]).shape
+        torch.Size([3, 240, 320, 3])
     """
-    import torch  # here: the processes that only write videos start without it
+    import torch  # here, so that processes that only write videos start without it
 
     if backend not in BACKENDS:
         raise unknown("video backend", backend, BACKENDS)
     path = Path(path)
     wanted = [int(i) for i in indices]
-    if not os.path.exists(path):  # where the name is too long for a file, Path.exists raises
+    if not os.path.exists(path):  # Path.exists raises if the name is too long
         raise VideoError(f"{path}: no such file")
     if not wanted or min(wanted) < 0:
         raise VideoError(f"{path}: frame indices must be a list of numbers from 0 up, not {wanted}")
@@ -44,7 +62,20 @@ def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto")
 
 
 def count_frames(path: str | Path) -> int:
-    """Frames that a player shows: headers (and decord) err on cut mp4 files. VideoError where nothing can be read."""
+    """Count the frames that a player shows.
+
+    The count in a file's header is wrong for mp4 files that were cut, so the packets are counted instead.
+
+    Args:
+        path: A video file or a folder of images.
+
+    Raises:
+        VideoError: No frame can be read; the message starts with the path.
+
+    Example:
+        >>> ctnet.data.count_frames("video.mp4")
+        250
+    """
     path = Path(path)
     if not os.path.exists(path):
         raise VideoError(f"{path}: no such file")
@@ -52,15 +83,23 @@ def count_frames(path: str | Path) -> int:
 
 
 def cut_off(path: str | Path) -> int | None:
-    """Frames that a video declares of which the end is missing; None where nothing says so (only AVI files can)."""
+    """Return the declared frame count of a truncated AVI file, or None for a whole file or another container."""
     return decoding.cut_off(path) if (path := Path(path)).suffix.lower() == ".avi" and path.is_file() else None
 
 
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
-    """Writes uint8 frames (T, H, W, 3) as Motion-JPEG without chroma subsampling (.avi), best quality.
+    """Write a Motion-JPEG file (.avi) without chroma subsampling, at the best quality.
 
-    Each frame is coded by itself, so the bytes of a frame do not depend on its neighbours: a clip and its
-    reversal decode to exact mirrors. Codecs that predict frames from frames leak the direction of time.
+    Each frame is coded alone, so its bytes do not depend on its neighbours: a clip and its reversal decode to exact
+    mirrors. Codecs that predict frames from other frames leak the direction of time.
+
+    Args:
+        path: The file to write.
+        frames: uint8 RGB, (T, H, W, 3).
+        fps: Frames per second.
+
+    Example:
+        >>> ctnet.data.write_video("clip.avi", np.zeros((8, 32, 32, 3), np.uint8))
     """
     import av
 
@@ -75,6 +114,7 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 12) -> None:
 
 
 def has_decord() -> bool:
+    """Return whether decord can be imported; it has no wheels for some platforms."""
     try:
         import decord  # noqa: F401
     except (ImportError, OSError):
@@ -83,8 +123,9 @@ def has_decord() -> bool:
 
 
 def _read_decord(path: Path, order: list[int]) -> list[np.ndarray]:
-    """decord's frames, held against PyAV's: it reads past edit lists, misplaces frames of MPEG-TS, turns half of the
-    rotated files, and gives no error for damage. VideoError where the two show different pictures.
+    """Read with decord and compare with PyAV; raise VideoError if they show different pictures.
+
+    decord ignores edit lists, misplaces frames of MPEG-TS, rotates only some files, and reports no damage.
     """
     import decord
 
@@ -92,24 +133,24 @@ def _read_decord(path: Path, order: list[int]) -> list[np.ndarray]:
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
         frames = [_unpad(reader[index].asnumpy()) for index in order]
-    except Exception as error:  # decord's own errors have no common base
+    except Exception as error:  # decord's errors have no common base class
         raise VideoError(f"{path}: decord: {decoding.reason(error)}") from None
     for index, a, b in zip(order, ours, frames, strict=True):
-        if a.shape != b.shape or np.abs(a.astype(int) - b).max() > ROUNDING:
+        if a.shape != b.shape or np.abs(a.astype(int) - b).max() > _ROUNDING:
             raise VideoError(f"{path}: decord shows another picture as frame {index}; leave the backend at 'auto'")
     return frames
 
 
 def _unpad(frame: np.ndarray) -> np.ndarray:
-    """Rows padded to 64 bytes come out of decord as a frame of more than 3 channels (widths such as 24, 48, 72)."""
+    """Remove decord's row padding: widths such as 24, 48 or 72 come as frames with more than 3 channels."""
     height, width, depth = frame.shape
     return frame if depth == 3 else frame.reshape(height, -1)[:, : width * 3].reshape(height, width, 3)
 
 
 def _images(path: Path) -> list[Path]:
-    """The images of a folder in the order of the numbers that end their names, else of their names.
+    """Return the images of a folder, ordered by the numbers at the end of their names, or else by name.
 
-    VideoError where a number is missing or double: what comes after would be taken for another frame.
+    Raises VideoError if a number is missing or double: the images after it would be taken for other frames.
     """
     images = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES)
     if not images:
@@ -129,6 +170,7 @@ def _images(path: Path) -> list[Path]:
 
 
 def _read_folder(path: Path, order: list[int]) -> list[np.ndarray]:
+    """Read images of a folder; raise VideoError if one is broken or their sizes differ."""
     from PIL import Image
 
     images = _images(path)

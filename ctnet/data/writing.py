@@ -1,17 +1,23 @@
-"""TODO."""
+"""Write a data set in the format of `ctnet.data.manifest`: either all of its files or none."""
 
-import csv
-import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from pathlib import Path
 
+from ctnet.data.manifest import (
+    INFO,
+    REPORT,
+    DataInfo,
+    Manifest,
+    Row,
+    content_hash,
+    dataset_facts,
+    write_info,
+    write_manifest,
+    write_report,
+)
 from ctnet.errors import DataError
-
-REPORT = "report.txt"
-Row = tuple[str | Path, int, int, int]  # path, label, start, frames
 
 
 def write_set(
@@ -22,10 +28,29 @@ def write_set(
     report: str | None = None,
     **facts,
 ) -> Path:
-    """Writes dataset.json and a manifest for each split of `rows` ({split: [(path, label, start, frames)]}).
+    """Write a data set over videos that are already there.
 
-    report: text of report.txt · facts: more entries of dataset.json, such as tiers, reverse, flip. The folder bears
-    its name once it is whole; a set of manifests that is there is replaced, and nothing else ever is: DataError.
+    The files are written beside `folder` and renamed at the end. An existing set of manifests is replaced; nothing
+    else is ever overwritten.
+
+    Args:
+        folder: Folder of the set; its name becomes the name of the set.
+        classes: Class names; a label is an index into them.
+        rows: Clips of each split, as `(path, label, start, frames)`. A path is absolute or relative to `folder`.
+        version: Version of the set.
+        report: Text of report.txt, or None for no report.
+        **facts: Further entries of dataset.json, such as `tiers`, `reverse` and `flip`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: A split is empty, the folder cannot be written, or it holds something else than manifests.
+
+    Example:
+        >>> clips = {"train": [("/videos/a.mp4", 0, 0, 90)], "test": [("/videos/b.mp4", 1, 0, 75)]}
+        >>> ctnet.data.write_set("data/sets/mine", ["jump", "run"], clips)
+        PosixPath('data/sets/mine')
     """
     folder = Path(folder)
     replaceable(folder, {(folder / row[0]).parent for clips in rows.values() for row in clips})
@@ -33,21 +58,17 @@ def write_set(
         if not clips:
             raise DataError(f"{folder}: split '{split}' would be empty; give it at least one clip")
     partial, old = (folder.with_name(f".{folder.name}-{os.getpid()}{word}.partial") for word in ("", "-old"))
-    content = {"name": folder.name, "version": version, "scale": None, "classes": list(classes)}
-    content |= {"tiers": None, "reverse": None, "flip": None}
-    content["classes_sha256"] = sha256(json.dumps(list(classes)).encode()).hexdigest()
-    content["splits"] = {split: len(clips) for split, clips in rows.items()}
-    content["content_sha256"] = content_of(rows)
+    counts = {split: len(clips) for split, clips in rows.items()}
+    content = dataset_facts(folder.name, classes, counts, version, content_sha256=content_hash(rows))
     try:
         partial.mkdir(parents=True)
         for split, clips in rows.items():
-            with (partial / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([("path", "label", "start", "frames"), *clips])
+            write_manifest(partial, split, clips)
         if report is not None:
-            (partial / REPORT).write_text(report + "\n", encoding="utf-8")
-        (partial / "dataset.json").write_text(json.dumps(content | facts, indent=1))
+            write_report(partial, report)
+        write_info(partial, content | facts)
         if folder.exists():
-            folder.rename(old)  # not deleted before the new one is there
+            folder.rename(old)  # kept until the new one is in place
         partial.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
@@ -58,37 +79,23 @@ def write_set(
     return folder
 
 
-def replaceable(folder: Path, sources: Iterable[Path]) -> None:
-    """DataError where to write a set at `folder` would delete more than manifests, or the videos in `sources`."""
-    if folder.exists():
-        found = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-        if "dataset.json" not in found:
-            raise DataError(f"{folder}: there, and no data set (no dataset.json in it); move it or take another name")
-        if more := [name for name in sorted(found) if name not in ("dataset.json", REPORT) and name[-4:] != ".csv"]:
-            raise DataError(f"{folder}: holds more than manifests ({more[0]}); move it or take another name")
-    places = {Path(os.path.abspath(folder)), folder.resolve()}
-    for source in sources:
-        for place in places:
-            if any(path.is_relative_to(place) for path in (Path(os.path.abspath(source)), source.resolve())):
-                raise DataError(f"{folder}: the videos ({source}) lie in it; take another name or move them")
-
-
-def content_of(rows: dict[str, Sequence[Row]]) -> str:
-    """A hash of what a set holds: of each clip the split, the video's name without folders, label, start, frames."""
-    clips = {split: [(Path(path).name, *map(int, rest)) for path, *rest in rows[split]] for split in rows}
-    return sha256(json.dumps(clips, sort_keys=True).encode()).hexdigest()
-
-
 def select(folder: str | Path, classes: Sequence[str], out: str | Path) -> Path:
-    """Some classes of a data set as a set of their own, in the order given; the videos stay where they are.
+    """Write some classes of a data set as a set of its own; the videos stay where they are.
 
-    Keeps tiers and label maps as far as both classes of an entry are chosen. DataError for an unknown class.
+    Args:
+        folder: Folder of the set to select from.
+        classes: Names of the classes to keep, in the order of their new labels.
+        out: Folder of the new set.
+
+    Returns:
+        `out`. Tiers are kept; an entry of a label map whose class was not selected becomes None.
+
+    Raises:
+        DataError: The set has no such class, or `out` cannot be written.
     """
-    from ctnet.data.manifest import DataInfo, Manifest
-
     info = DataInfo.read(folder)
-    if strange := [c for c in classes if c not in info.classes]:
-        raise DataError(f"{folder}: has no class {', '.join(strange)}; see dataset.json")
+    if missing := [c for c in classes if c not in info.classes]:
+        raise DataError(f"{folder}: has no class {', '.join(missing)}; see {INFO}")
     old = [info.classes.index(c) for c in classes]
     new = {k: i for i, k in enumerate(old)}
     rows = {}
@@ -103,3 +110,26 @@ def select(folder: str | Path, classes: Sequence[str], out: str | Path) -> Path:
         labels = getattr(info, name)
         facts[name] = labels and [new.get(labels[k]) for k in old]
     return write_set(out, classes, rows, **facts)
+
+
+def replaceable(folder: Path, sources: Iterable[Path]) -> None:
+    """Check that writing a set at `folder` deletes nothing but manifests.
+
+    Args:
+        folder: Where the set is to be written.
+        sources: Folders of the videos.
+
+    Raises:
+        DataError: `folder` holds something else than manifests, or one of the sources is inside it.
+    """
+    if folder.exists():
+        found = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        if INFO not in found:
+            raise DataError(f"{folder}: exists and is no data set (no {INFO} in it); move it or choose another name")
+        if more := [name for name in sorted(found) if name not in (INFO, REPORT) and name[-4:] != ".csv"]:
+            raise DataError(f"{folder}: holds more than manifests ({more[0]}); move it or choose another name")
+    places = {Path(os.path.abspath(folder)), folder.resolve()}
+    for source in sources:
+        for place in places:
+            if any(path.is_relative_to(place) for path in (Path(os.path.abspath(source)), source.resolve())):
+                raise DataError(f"{folder}: the videos ({source}) are inside it; choose another name or move them")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ctnet import paths
 from ctnet.data.home import locate
-from ctnet.data.motionpairs.probes import ridge
+from ctnet.data.motionpairs.order_probes import ridge
 from ctnet.errors import unknown
 from ctnet.experiments import provenance
 from ctnet.experiments.scales import SCALES

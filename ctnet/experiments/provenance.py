@@ -1,4 +1,4 @@
-"""TODO."""
+"""Where and with what a result was made: device, versions, commit, time."""
 
 import os
 import platform
@@ -9,30 +9,38 @@ from pathlib import Path
 
 from ctnet import paths
 
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "decord", "av")
+
 
 def provenance() -> dict:
-    """Where and with what a result was made: device, threads, versions, commit, time."""
+    """What a record says about its making.
+
+    Returns:
+        The device and its threads, the versions of Python and of the packages that results depend on, the commit of the
+        library, and the time in UTC.
+    """
     import torch
 
     if torch.cuda.is_available():
         device = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     else:
         device = f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    packages = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "decord", "av")
     return {
         "device": device,
         "python": platform.python_version(),
-        "versions": {p: v for p in packages if (v := installed(p))},
+        "versions": {p: v for p in PACKAGES if (v := installed(p))},
         "commit": commit(),
         "started": now(),
     }
 
 
 def now() -> str:
+    """The time, such as `2026-01-31 12:00 UTC`."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def installed(package: str) -> str | None:
+    """Version of an installed package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -40,6 +48,7 @@ def installed(package: str) -> str | None:
 
 
 def cpu_name() -> str:
+    """Model name of the processor, or its architecture where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -48,9 +57,9 @@ def cpu_name() -> str:
 
 
 def commit() -> str:
-    """The commit of the library, with "+" if the library differs from it; "unknown" outside git."""
+    """The commit of the library, with a `+` if files of the library differ from it; `unknown` outside git."""
 
-    def git(*words):
+    def git(*words: str | Path) -> str:
         return subprocess.run(["git", "-C", paths.ROOT, *words], capture_output=True, text=True, check=True).stdout
 
     try:

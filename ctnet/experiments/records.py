@@ -1,4 +1,4 @@
-"""Recorded results: one JSON file for each experiment, written once and atomically, with its provenance."""
+"""Records: one JSON file for each experiment, written whole or not at all."""
 
 import json
 import os
@@ -9,26 +9,51 @@ from pathlib import Path
 
 from ctnet import paths
 from ctnet.errors import ResultError
-from ctnet.experiments import records
-from ctnet.experiments.experiment import Experiment
+from ctnet.experiments.experiment import Ensemble, Experiment
 
-MEASURED = ("bench", "soak")  # folders of measurements of machines, beside the scales' folders of experiments
+MEASURED = ("bench", "soak")  # folders with measurements of machines, beside one folder for each scale
 NEEDED = ("experiment", "metrics", "predictions", "labels", "training", "provenance")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an experiment gave: its metrics, the predicted class of each test clip, the course of training."""
+    """What an experiment gave.
+
+    Attributes:
+        key: Name of the record.
+        record: What its file holds: experiment, data, metrics, training, predictions, labels, provenance.
+
+    Example:
+        >>> (result,) = recorded([Experiment("tsn_resnet50", scale="smoke")])
+        >>> result.metric("tiers.strict")
+    """
 
     key: str
     record: dict
 
     @property
     def metrics(self) -> dict:
+        """Accuracies in per cent, as `inference.metrics` gives them, and those on shuffled frames."""
         return self.record["metrics"]
 
+    @property
+    def seed(self) -> int:
+        """Seed of the experiment."""
+        return self.record["experiment"]["seed"]
+
     def metric(self, name: str) -> float:
-        """`top1`, `pairs.strict`, `shuffled.tiers.strict`, `order_gap.strict`, ... ResultError if it is not there."""
+        """One accuracy by its name.
+
+        Args:
+            name: `top1`, `pairs.strict`, `shuffled.tiers.strict`; `order_gap` or `order_gap.strict` is the accuracy in
+                order minus that on shuffled frames.
+
+        Returns:
+            Per cent, or points for a gap.
+
+        Raises:
+            ResultError: The record has no such metric.
+        """
         if name.startswith("order_gap"):
             where = name.replace("order_gap", "tiers", 1) if "." in name else "top1"
             return self.metric(where) - self.metric(f"shuffled.{where}")
@@ -41,14 +66,26 @@ class Result:
 
 
 def path_of(key: str, scale: str) -> Path:
+    """File of a record (CTNET_RESULTS moves its folder)."""
     return paths.results_root() / scale / f"{key}.json"
 
 
 def read(key: str, scale: str) -> Result | None:
-    """The recorded result, or None. ResultError for a damaged file: it is for a person to look at, not to overwrite."""
+    """Read a record.
+
+    Args:
+        key: Name of the record.
+        scale: Folder of the record.
+
+    Returns:
+        The record, or None where there is none.
+
+    Raises:
+        ResultError: The file is damaged. It is left for a person to look at, and never overwritten.
+    """
     path = path_of(key, scale)
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
@@ -58,33 +95,58 @@ def read(key: str, scale: str) -> Result | None:
     return Result(key, record)
 
 
+def recorded(wanted: Sequence[Experiment | Ensemble]) -> list[Result]:
+    """Read the records of several experiments.
+
+    Args:
+        wanted: Experiments and ensembles.
+
+    Returns:
+        Records of those that have one, in this order.
+    """
+    return [found for e in wanted if (found := read(e.key, e.scale))]
+
+
 def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
-    """Writes beside the place and moves there. ResultError if a result is there already, unless `replace`."""
+    """Write a record: beside its place, then moved there.
+
+    Args:
+        key: Name of the record.
+        scale: Folder of the record.
+        record: What it holds.
+        replace: Replace a record that is there.
+
+    Returns:
+        The record as it will be read.
+
+    Raises:
+        ResultError: There is a record already, or the file cannot be written.
+    """
     path = path_of(key, scale)
     if path.exists() and not replace:
         raise ResultError(f"{path}: there is a result already; it is replaced only when asked (fresh)")
     text = dumps(record)
     save(path, text)
-    return Result(key, json.loads(text))  # as it will be read: lists, no tuples
+    return Result(key, json.loads(text))  # lists, no tuples: as it will be read
 
 
 def check(scale: str) -> None:
-    """ResultError where no record of this scale could be written: before hours of work, not after."""
+    """Raise ResultError where no record of a scale could be written: before hours of work, not after."""
     folder = paths.results_root() / scale
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResultError(f"{folder}: cannot be made ({error.strerror}); mend that or set CTNET_RESULTS") from error
+        raise ResultError(f"{folder}: cannot be made ({error.strerror}); fix that or set CTNET_RESULTS") from error
     if not os.access(folder, os.W_OK):
         raise ResultError(f"{folder}: cannot be written; make it writable or set CTNET_RESULTS")
 
 
-def save(path: Path, text: str):
-    """Writes beside the place and moves there; ResultError where that fails."""
+def save(path: Path, text: str) -> None:
+    """Write a text file beside its place and move it there; ResultError where that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with paths.atomic(path) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ResultError(
             f"{path}: cannot be written ({error.strerror or error}); make room or set CTNET_RESULTS"
@@ -92,7 +154,15 @@ def save(path: Path, text: str):
 
 
 def keep(kind: str, record: dict) -> Path:
-    """A measurement of this machine as <results>/<kind>/<device>.json, in place of the last one; kind: of MEASURED."""
+    """Keep a measurement of this machine in place of its last one.
+
+    Args:
+        kind: One of `MEASURED`.
+        record: The measurement; its `provenance` names the device, which names the file.
+
+    Returns:
+        The file.
+    """
     device = re.sub(r"[^a-z0-9]+", "-", record["provenance"]["device"].lower()).strip("-")
     path = paths.results_root() / kind / f"{device}.json"
     save(path, json.dumps(record, indent=1) + "\n")
@@ -100,22 +170,18 @@ def keep(kind: str, record: dict) -> Path:
 
 
 def kept(kind: str) -> list[dict]:
-    """The measurements of a kind, one for each device that has one."""
-    return [json.loads(path.read_text()) for path in sorted((paths.results_root() / kind).glob("[!.]*.json"))]
+    """The measurements of a kind (one of `MEASURED`), one for each device."""
+    files = sorted((paths.results_root() / kind).glob("[!.]*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
 def dumps(record: dict) -> str:
-    """JSON with a line for each key of the first two levels: a diff names what changed."""
+    """JSON with a line for each key of the first two levels, so that a diff names what changed."""
 
-    def level(value, depth):
+    def level(value: object, depth: int) -> str:
         if isinstance(value, dict) and depth:
             lines = [f"{' ' * (3 - depth)}{json.dumps(k)}: {level(v, depth - 1)}" for k, v in value.items()]
             return "{\n" + ",\n".join(lines) + "\n" + " " * (2 - depth) + "}"
         return json.dumps(value)
 
     return level(record, 2) + "\n"
-
-
-def recorded(wanted: Sequence[Experiment]) -> list[Result]:
-    """Those of the experiments that have a result."""
-    return [r for e in wanted if (r := records.read(e.key, e.scale))]

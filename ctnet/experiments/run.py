@@ -1,4 +1,4 @@
-"""An experiment is a value; its hash names its result; `run` loads the result or makes it."""
+"""Run an experiment: load its record, or train, test and record it."""
 
 import json
 import time
@@ -8,99 +8,166 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ctnet import distributed
-from ctnet.errors import DataError, ResultError, TrainingError
+from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
 from ctnet.experiments import provenance, records
-from ctnet.experiments.experiment import Experiment
-from ctnet.experiments.plan import WEIGHTS, check_form, check_start, folder_of, start_of
+from ctnet.experiments.experiment import Ensemble, Experiment
+from ctnet.experiments.plan import CHECKPOINT, COURSE, Plan, folder_of, resolve
 from ctnet.experiments.records import Result
-from ctnet.training import launch
 
 
 def run(
-    experiment: Experiment,
+    experiment: Experiment | Ensemble,
     fresh: bool = False,
     workers: int | None = None,
     progress: bool = True,
     devices: int = 1,
+    since: float | None = None,
 ) -> Result:
-    """The experiment's result: recorded, or else trained and evaluated now and recorded.
+    """Return the record of an experiment, or of an ensemble, and make it where there is none.
 
-    fresh: run it from the start even if recorded, and replace the record, unless another call does so meanwhile ·
-    workers: processes that read videos, for each device (default: `loading.readers` beside a GPU; without one none, as
-    the cores that read are those that compute) · devices: GPUs (without any: processes on the CPU) that share each
-    step's clips; several are a job of their own, whose output is printed here as it comes, so a notebook may ask for
-    them. Two processes or jobs that ask for the same one do not run it twice: the second waits and loads. A killed run
-    goes on from its last checkpoint, which is removed when the result is recorded. Under torchrun all processes call
-    this; rank 0 locks and writes. TrainingError where the runs' folder cannot be written or a process of the job
-    fails, ResultError where the record is of other data or cannot be written.
+    Weights that another experiment with the same training left are scored without training again. Two processes that
+    ask for the same experiment do not run it twice: the second waits, then loads. A killed run resumes from its last
+    checkpoint, which is removed when the result is recorded. Under torchrun every rank calls this, and rank 0 writes.
+
+    Args:
+        experiment: What to run. The members of an ensemble are run as well.
+        fresh: Train and test again, and replace the record, unless another call has done so since this one began.
+        workers: Processes that read videos, per rank. Default: `loading.readers()` beside a GPU, none without one,
+            where the cores that read are the cores that compute.
+        progress: Show a progress bar on standard error.
+        devices: GPUs (without GPUs: processes) that share the clips of each step. More than one starts torchrun.
+        since: With `fresh`, the time (`time.time()`) from which records and weights count as fresh. Default: now.
+            Calls that share it train shared weights once.
+
+    Returns:
+        The record.
+
+    Raises:
+        ConfigError: The network has no form at this scale, or its weights can start from nothing.
+        DataError: A data set is missing; the message has the command that prepares it.
+        TrainingError: The folder of the run cannot be written, or a process failed.
+        ResultError: The record is of other clips, or cannot be written.
+
+    Example:
+        >>> run(Experiment("tsn_resnet50", scale="smoke")).metrics["top1"]
     """
-    from ctnet.data.home import locate
-
     distributed.join()
-    key, scale, asked = experiment.key, experiment.scale, time.time()
-
-    def look() -> Result | None:
-        path = records.path_of(key, scale)
-        return records.read(key, scale) if not fresh or path.exists() and path.stat().st_mtime > asked else None
-
-    def keep() -> Result:
-        result = records.write(key, scale, record, replace=fresh)
-        (folder / "last.ckpt").unlink(missing_ok=True)
-        return result
-
-    if found := distributed.from_rank_0(look):
-        if distributed.rank() == 0:
-            tidy(folder_of(experiment))
-        return of_this_data(found, experiment)
-    check_form(experiment)
-    locate(experiment.data, scale)  # DataError before anything is made
-    check_start(experiment)
-    distributed.from_rank_0(lambda: records.check(scale))
+    since = (since or time.time()) if fresh else None
+    if found := distributed.from_rank_0(lambda: _recorded_since(experiment, since)):
+        return found
+    if isinstance(experiment, Ensemble):
+        return _run_ensemble(experiment, since, workers, progress, devices)
+    plan = resolve(experiment)
+    distributed.from_rank_0(lambda: records.check(experiment.scale))
     if devices > 1 and not distributed.started():
-        options = {"fresh": fresh, "workers": workers, "progress": progress}
-        launch.launch(["ctnet.experiments.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
-        return records.read(key, scale)
-    workers = readers_here() if workers is None else workers  # of a job of several: each of its processes says it
-    with alone(experiment) as folder:
-        if found := distributed.from_rank_0(look):
+        from ctnet.training.launch import launch
+
+        options = {"fresh": fresh, "workers": workers, "progress": progress, "since": since}
+        launch(["ctnet.experiments.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
+        return records.read(experiment.key, experiment.scale)
+    with alone(plan.folder):
+        if found := distributed.from_rank_0(lambda: _recorded_since(experiment, since)):
             return found
-        if fresh and distributed.rank() == 0:
-            (folder / "last.ckpt").unlink(missing_ok=True)
-        record = carry_out(experiment, folder, workers, progress)
+        record = carry_out(plan, _readers() if workers is None else workers, progress, since)
+
+        def keep() -> Result:
+            result = records.write(experiment.key, experiment.scale, record, replace=fresh)
+            (plan.folder / CHECKPOINT).unlink(missing_ok=True)
+            return result
+
         return distributed.from_rank_0(keep)
 
 
-def trained(experiment: Experiment, workers: int = 0, progress: bool = True) -> Path:
-    """The experiment's weights file: a record may be shipped without it, then it is trained here, the record kept."""
-    with alone(experiment) as folder:
-        path = folder / WEIGHTS
-        if distributed.from_rank_0(path.exists):
-            return path
-        record = carry_out(experiment, folder, workers, progress)
+def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = None) -> dict:
+    """Train if there are no weights yet, then score the test split in order and with shuffled frames.
 
-        def keep():
-            if not records.read(experiment.key, experiment.scale):
-                records.write(experiment.key, experiment.scale, record)
-            (folder / "last.ckpt").unlink(missing_ok=True)
+    Args:
+        plan: What `plan.resolve` found.
+        workers: Processes that read videos.
+        progress: Show a progress bar.
+        since: Train again where the weights are older than this time.
 
-        distributed.from_rank_0(keep)
-        return path
+    Returns:
+        The record; `plan.scores` then holds the scores.
+    """
+    from ctnet.inference.evaluate import score, test_split
+    from ctnet.inference.scores import metrics
+
+    e, made = plan.experiment, provenance.provenance()  # the commit of now, whatever is committed during training
+    split = test_split(plan.test_set, e.protocol)  # before the training, so that a bad split fails early
+    network, training = train_once(plan, workers, progress, since)
+    if tuple(network.classes) != split.info.classes:
+        raise ConfigError(f"{plan.test_set}: other classes than {e.model} was trained on ({plan.train_set})")
+    scores = score(network, split, e.protocol, workers=workers)
+    if distributed.rank() == 0:
+        scores.save(plan.scores)
+    found = metrics(scores)
+    found["shuffled"] = metrics(score(network, split, e.protocol, shuffled=True, workers=workers))
+    described = asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)}
+    info, content = split.info, split.info.extra.get("content_sha256")
+    data = {"name": info.name, "version": info.version, "splits": info.splits, "content": content}
+    return _record(described, data | {"classes": list(info.classes)}, found, scores, training, made)
 
 
-def readers_here() -> int:
+def train_once(plan: Plan, workers: int, progress: bool, since: float | None = None):
+    """The trained network of a plan and the course of its training; trains where no weights are kept.
+
+    Args:
+        plan: What `plan.resolve` found.
+        workers: Processes that read videos.
+        progress: Show a progress bar.
+        since: Train again where the weights are older than this time.
+
+    Returns:
+        (network in eval mode with `classes`, course): loss and accuracy of each epoch, seconds, clips/s.
+
+    Raises:
+        ResultError: The kept weights were trained on other clips than the data set holds now.
+    """
     import torch
 
-    from ctnet.data.loading import readers
+    from ctnet.data.dataset import VideoDataset
+    from ctnet.models import create_model, pretrained, weights
+    from ctnet.training.train import train
 
-    return readers() if torch.cuda.is_available() else 0
+    if (course := distributed.from_rank_0(lambda: _kept_course(plan, since))) is not None:
+        return weights.load(plan.weights), course
+    e, r = plan.experiment, plan.experiment.recipe
+    p = e.training.protocol
+    if since is not None and distributed.rank() == 0:
+        (plan.folder / CHECKPOINT).unlink(missing_ok=True)
+    made = provenance.provenance()
+    options = {"sampling": p.sampling, "seed": e.seed, "scales": r.scales, "flip": r.flip}
+    clips = VideoDataset(plan.train_set, "train", p.frames, p.size, True, **options)
+    torch.manual_seed(e.seed)
+    sizes = {"num_classes": len(clips.info.classes), "num_frames": p.frames, "dropout": r.dropout}
+    network = create_model(e.model, **sizes, **dict(e.overrides))
+    if e.init == "imagenet":
+        pretrained.load_imagenet(network)
+    elif plan.start is not None:
+        weights.transfer(network, _trained(plan.start, workers, progress))
+    course = train(network, clips, r, plan.folder, e.seed, workers, progress=progress)
+    course["experiment"], course["content"] = e.training.key, clips.info.extra.get("content_sha256")
+    course["provenance"] = made | {"finished": provenance.now()}
+    network.classes = clips.info.classes
+    if distributed.rank() == 0:
+        records.save(plan.folder / COURSE, records.dumps(course))
+        weights.save(network, plan.weights, classes=clips.info.classes, protocol=asdict(p))
+    return network.eval(), course
 
 
 @contextmanager
-def alone(experiment: Experiment) -> Iterator[Path]:
-    """The experiment's folder, while no other process or job works in it."""
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder of a training while no other process or job works in it.
+
+    Args:
+        folder: Made where it is missing.
+
+    Raises:
+        TrainingError: The folder cannot be written.
+    """
     from filelock import FileLock
 
-    folder = folder_of(experiment)
     lock = FileLock(folder / "lock")
 
     def take():
@@ -110,89 +177,122 @@ def alone(experiment: Experiment) -> Iterator[Path]:
     try:
         distributed.from_rank_0(take)
         try:
-            yield folder
+            yield
         finally:
             lock.release()
-    except BrokenPipeError:  # of the terminal
+    except BrokenPipeError:  # the terminal is gone; the folder is fine
         raise
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
 
 
-def tidy(folder: Path) -> None:
-    """Removes the checkpoint of a run that was killed after its result was recorded, unless a run is at work there."""
-    from filelock import FileLock, Timeout
+def _recorded_since(experiment: Experiment | Ensemble, since: float | None) -> Result | None:
+    """The record, if it is of this data and, with `since`, not older than that; removes what a killed run left."""
+    path = records.path_of(experiment.key, experiment.scale)
+    if since is not None and not (path.exists() and path.stat().st_mtime > since):
+        return None
+    found = records.read(experiment.key, experiment.scale)
+    if found and isinstance(experiment, Experiment):
+        _check_content(found, experiment)
+        _tidy(folder_of(experiment))
+    return found
 
-    if (folder / "last.ckpt").exists():
-        with suppress(Timeout, OSError), FileLock(folder / "lock", timeout=0):
-            (folder / "last.ckpt").unlink(missing_ok=True)
 
-
-def of_this_data(found: Result, experiment: Experiment) -> Result:
-    """The record, if the set on disk (where there is one) holds the clips that it was made of; else ResultError."""
+def _check_content(found: Result, experiment: Experiment) -> None:
+    """ResultError where the set on disk, if there is one, holds other clips than the record was made of."""
     from ctnet.data.home import locate
     from ctnet.data.manifest import DataInfo
 
     try:
-        info = DataInfo.read(locate(experiment.data, experiment.scale))
+        info = DataInfo.read(locate(experiment.tested_on, experiment.scale))
     except DataError:
-        return found
-    made_of, here = found.record.get("data", {}).get("content"), info.extra.get("content_sha256")
-    if made_of and here and made_of != here:
+        return
+    recorded, here = found.record.get("data", {}).get("content"), info.extra.get("content_sha256")
+    if recorded and here and recorded != here:
         raise ResultError(
-            f"{found.key}: was recorded on other clips than data set '{experiment.data}' holds now; "
+            f"{found.key}: was recorded on other clips than data set '{experiment.tested_on}' holds now; "
             "prepare the set under another name, or run it fresh"
         )
-    return found
 
 
-def carry_out(experiment: Experiment, folder, workers: int, progress: bool) -> dict:
-    """Trains, evaluates in order and with shuffled frames, keeps the weights and scores in `folder`."""
-    import torch
+def _tidy(folder: Path) -> None:
+    """Remove the checkpoint of a run that was killed after it was recorded, unless another process works there."""
+    from filelock import FileLock, Timeout
 
-    from ctnet.data.dataset import VideoDataset
-    from ctnet.data.home import locate
-    from ctnet.inference.evaluate import score, test_split
-    from ctnet.inference.scores import metrics
-    from ctnet.models import create_model, pretrained, weights
-    from ctnet.training.train import train
+    if (folder / CHECKPOINT).exists():
+        with suppress(Timeout, OSError), FileLock(folder / "lock", timeout=0):
+            (folder / CHECKPOINT).unlink(missing_ok=True)
 
-    e, p, r = experiment, experiment.protocol, experiment.recipe
-    made = provenance.provenance()  # the code that runs is the code of now, whatever is committed meanwhile
-    home = locate(e.data, e.scale)
-    held_out = test_split(home, p)  # what is wrong with it is known before hours of training
-    size, sampling = r.size or p.size, r.sampling or p.sampling
-    clips = VideoDataset(
-        home, "train", p.frames, size, True, sampling=sampling, seed=e.seed, scales=r.scales, flip=r.flip
+
+def _kept_course(plan: Plan, since: float | None) -> dict | None:
+    """The course of the training whose weights are kept; None where the network must be trained."""
+    from ctnet.data.manifest import DataInfo
+
+    if not plan.weights.exists() or (since is not None and plan.weights.stat().st_mtime < since):
+        return None
+    training = plan.experiment.training
+    try:
+        course = json.loads((plan.folder / COURSE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # weights of a version that kept no course: the record of the training has it
+        recorded = records.read(training.key, training.scale)
+        return recorded.record["training"] if recorded else None
+    here = DataInfo.read(plan.train_set).extra.get("content_sha256")
+    if course.get("content") != here:
+        raise ResultError(
+            f"{plan.weights}: was trained on other clips than data set '{training.data}' holds now; "
+            "prepare the set under another name, or run it fresh"
+        )
+    return course
+
+
+def _trained(experiment: Experiment, workers: int, progress: bool) -> Path:
+    """The weights file of an experiment, trained here where it is missing: a record may be shipped without it."""
+    plan = resolve(experiment)
+    with alone(plan.folder):
+        train_once(plan, workers, progress)
+        if distributed.rank() == 0:
+            (plan.folder / CHECKPOINT).unlink(missing_ok=True)
+    return plan.weights
+
+
+def _run_ensemble(ensemble: Ensemble, since: float | None, workers: int | None, progress: bool, devices: int) -> Result:
+    """Run every member, average their scores, and write a record that names them."""
+    from ctnet.inference import scores as scoring
+
+    made, scores, training = provenance.provenance(), {}, {"seconds": 0.0, "epochs": []}
+    for e in ensemble.members:
+        member = run(e, since is not None, workers, progress, devices, since)
+        plan = resolve(e)
+        if not plan.scores.exists():  # the record was shipped without its scores
+            with alone(plan.folder):
+                carry_out(plan, _readers() if workers is None else workers, progress)
+        scores[e.key] = scoring.Scores.load(plan.scores)
+    together = scoring.ensemble(scores)
+    described = {"members": list(scores), "seed": ensemble.seed, "scale": ensemble.scale}
+    described |= {"data": ensemble.tested_on, "protocol_name": together.protocol}
+    record = _record(described, member.record["data"], scoring.metrics(together), together, training, made)
+    return distributed.from_rank_0(
+        lambda: records.write(ensemble.key, ensemble.scale, record, replace=since is not None)
     )
-    torch.manual_seed(e.seed)
-    network = create_model(
-        e.model, num_classes=len(clips.info.classes), num_frames=p.frames, dropout=r.dropout, **dict(e.overrides)
-    )
-    if e.init == "imagenet":
-        pretrained.load_imagenet(network)
-    elif e.init != "scratch":
-        weights.transfer(network, trained(start_of(e), workers, progress))
-    training = train(network, clips, r, folder, e.seed, workers, progress=progress)
-    info = held_out.info
-    scores = score(network, held_out, p, workers=workers)
-    if distributed.rank() == 0:
-        scores.save(folder / "scores.npz")
-        weights.save(network, folder / WEIGHTS, classes=info.classes, protocol=asdict(p))
-    found = metrics(scores)
-    found["shuffled"] = metrics(score(network, held_out, p, shuffled=True, workers=workers))
+
+
+def _record(experiment: dict, data: dict, found: dict, scores, training: dict, made: dict) -> dict:
+    """A record in the order of its keys."""
     return {
-        "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(p)},
-        "data": {
-            "name": info.name,
-            "version": info.version,
-            "splits": info.splits,
-            "content": info.extra.get("content_sha256"),
-            "classes": list(info.classes),
-        },
+        "experiment": experiment,
+        "data": data,
         "metrics": found,
         "training": training,
         "predictions": scores.predictions.tolist(),
         "labels": scores.labels.tolist(),
         "provenance": made | {"finished": provenance.now()},
     }
+
+
+def _readers() -> int:
+    """Processes that read videos: some beside a GPU, none on a CPU, where the cores that read would compute."""
+    import torch
+
+    from ctnet.data.loading import readers
+
+    return readers() if torch.cuda.is_available() else 0

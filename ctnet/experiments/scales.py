@@ -1,4 +1,4 @@
-"""What is trained, how, and how it is tested: at each scale, and at the paper's for each of its data sets."""
+"""The four scales: what is trained, how, and how it is tested; at the paper scale, for each of its data sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,37 +9,18 @@ from ctnet.protocol import Protocol, named
 from ctnet.training.recipe import Recipe
 
 
-def experiments(
-    model: str,
-    scale: str,
-    data: str | None = None,
-    seeds: Sequence[int] | None = None,
-    init: str | None = None,
-    epochs: int | None = None,
-) -> list[Experiment]:
-    """The experiments of one table row, one for each seed of the scale. ConfigError for an unknown model or scale.
-
-    data, seeds, init, epochs: instead of the scale's.
-    """
-    from ctnet.models.zoo import ZOO
-
-    if scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
-    if model not in ZOO:
-        raise unknown("model", model, ZOO)
-    s = SCALES[scale]
-    if scale == "paper":  # a split of a set ("ucf101_2") is trained as the set
-        s = replace(s, **SETS.get((data or s.data).removesuffix("_2").removesuffix("_3"), {}))
-    data, init = data or s.data, init or s.init
-    recipe = s.recipe if epochs is None else replace(s.recipe, epochs=epochs)
-    if recipe.epochs <= recipe.warmup:
-        raise ConfigError(f"{recipe.epochs} epochs: must be more than the {recipe.warmup} of the recipe's warm-up")
-    return [Experiment(model, data, recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
-
-
 @dataclass(frozen=True)
 class Scale:
-    """The size of an experiment: what is trained, how, and under which protocol it is tested."""
+    """The size of an experiment.
+
+    Attributes:
+        recipe: How networks are trained.
+        protocol: How they are tested.
+        seeds: One experiment for each.
+        overrides: (field, value) pairs that replace fields of a model's configuration.
+        data: Data set that they are trained on.
+        init: What their weights start from.
+    """
 
     recipe: Recipe
     protocol: Protocol
@@ -49,7 +30,7 @@ class Scale:
     init: str = "scratch"
 
 
-# Small enough for two cores: stem of 16 channels, three stages of two blocks, the second of each a CT-block.
+# Small enough for two cores: a stem of 16 channels, and three stages of two blocks, the second of each a CT-block.
 SMALL = (("width", 16), ("depths", (2, 2, 2)))
 SCALES = {
     "smoke": Scale(Recipe(epochs=1, batch_size=44, warmup=0, scales=(1.0,)), Protocol(size=32), (0,), SMALL),
@@ -62,8 +43,9 @@ SCALES = {
     "gpu": Scale(Recipe(epochs=30, lr=0.04, warmup=3, precision="bf16-mixed"), Protocol(size=112), (0, 1, 2)),
     "paper": Scale(Recipe(), Protocol(), (0,), data="something_v1", init="imagenet"),
 }
-# At the paper scale a set has its own recipe (A.1) and test protocol. For UCF101 and HMDB51 the paper names weights,
-# frames and clips; the rest is our choice.
+
+# At the paper scale a data set has its own recipe (A.1) and test protocol. For UCF101 and HMDB51 the paper names the
+# weights, the frames and the clips; the rest is our choice.
 KINETICS = Recipe(epochs=110, lr=0.01, dropout=0.5, weight_decay=1e-4, flip=True, sampling="dense")
 SMALLER = {
     "recipe": replace(KINETICS, epochs=45, sampling=None),
@@ -76,3 +58,65 @@ SETS = {
     "ucf101": SMALLER,
     "hmdb51": SMALLER,
 }
+
+
+def settings(scale: str, data: str | None = None) -> Scale:
+    """The settings of a scale, and at the paper scale of a data set.
+
+    Args:
+        scale: `smoke`, `cpu`, `gpu` or `paper`.
+        data: Name of the data set, instead of the scale's. `ucf101_2`, a split of a set, has the settings of the set.
+
+    Returns:
+        The settings, with this data set.
+
+    Raises:
+        ConfigError: Unknown scale.
+    """
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    s = SCALES[scale]
+    data = data or s.data
+    if scale == "paper":
+        s = replace(s, **SETS.get(data.removesuffix("_2").removesuffix("_3"), {}))
+    return replace(s, data=data)
+
+
+def experiments(
+    model: str,
+    scale: str,
+    data: str | None = None,
+    seeds: Sequence[int] | None = None,
+    init: str | None = None,
+    epochs: int | None = None,
+) -> list[Experiment]:
+    """The experiments of one network at a scale, one for each seed.
+
+    Args:
+        model: Name of a network.
+        scale: `smoke`, `cpu`, `gpu` or `paper`.
+        data: Name of a data set, instead of the scale's.
+        seeds: Instead of the scale's.
+        init: What the weights start from, instead of the scale's: `scratch`, `imagenet` or a data set.
+        epochs: Instead of the recipe's.
+
+    Returns:
+        One experiment for each seed.
+
+    Raises:
+        ConfigError: Unknown model or scale, or no epoch after the warm-up.
+
+    Example:
+        >>> [e.seed for e in experiments("ctnet_resnet50", "cpu")]
+        [0, 1, 2]
+    """
+    from ctnet.models.zoo import ZOO
+
+    s = settings(scale, data)
+    if model not in ZOO:
+        raise unknown("model", model, ZOO)
+    recipe = s.recipe if epochs is None else replace(s.recipe, epochs=epochs)
+    if recipe.epochs <= recipe.warmup:
+        raise ConfigError(f"{recipe.epochs} epochs: must be more than the {recipe.warmup} of the recipe's warm-up")
+    init = init or s.init
+    return [Experiment(model, s.data, recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]

@@ -1,4 +1,4 @@
-"""One of the processes of `experiments.run(e, devices=N)`: `python -m ctnet.experiments.worker JSON`, started by torchrun."""
+"""One rank of `run(experiment, devices=N)`: torchrun starts `python -m ctnet.experiments.worker EXPERIMENT OPTIONS`."""
 
 import json
 import sys
@@ -7,23 +7,20 @@ from ctnet import console, distributed
 from ctnet.errors import CtnetError
 from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.run import run
-from ctnet.protocol import Protocol
-from ctnet.training.recipe import Recipe
-
-
-def read(text: str) -> Experiment:
-    """The experiment that `json.dumps(asdict(experiment))` wrote: its lists are tuples again."""
-
-    def tuples(value):
-        return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-    fields = json.loads(text, object_pairs_hook=lambda pairs: {name: tuples(value) for name, value in pairs})
-    return Experiment(**fields | {"recipe": Recipe(**fields["recipe"]), "protocol": Protocol(**fields["protocol"])})
 
 
 def main(experiment: str, options: str) -> int:
+    """Run the experiment on this rank.
+
+    Args:
+        experiment: `dataclasses.asdict` of the experiment, as JSON.
+        options: Keyword arguments of `run`, as JSON.
+
+    Returns:
+        Exit status: 0, or 2 after an error that was printed as one line.
+    """
     try:
-        run(read(experiment), **json.loads(options))
+        run(Experiment.from_dict(json.loads(experiment)), **json.loads(options))
     except CtnetError as error:
         console.tell(error)
         return 2

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctnet import distributed
+from ctnet.clips import normalize
 from ctnet.data.dataset import VideoDataset
 from ctnet.data.loading import loader, reading
 from ctnet.errors import ResultError
@@ -48,7 +49,7 @@ def score(
             if shuffled:
                 clips = torch.stack([shuffle(c, int(i)) for c, i in zip(clips, batch.indices, strict=True)])
             n, views = clips.shape[:2]
-            out = network(clips.normalize(clips.to(device).flatten(0, 1))).float()
+            out = network(normalize(clips.to(device).flatten(0, 1))).float()
             out = out.unflatten(0, (n, views)).mean(1).cpu().numpy()
             mine.append((batch.indices.numpy(), batch.labels.numpy(), out))
     parts = [part for process in distributed.all_gather(mine) for part in process]

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ctnet import clips
+from ctnet.clips import normalize
 from ctnet.data import transforms
 from ctnet.data.sampling import sample
 from ctnet.data.video import count_frames, read_frames
@@ -64,7 +64,7 @@ def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] 
 def probabilities(network: nn.Module, views: Tensor) -> Tensor:
     """(views, C, T, H, W) uint8 of one video -> (classes,): softmax of the mean of the logits, as in the release."""
     views = views.to(next(network.parameters()).device)
-    return network.eval()(clips.normalize(views)).float().mean(0).softmax(0)
+    return network.eval()(normalize(views)).float().mean(0).softmax(0)
 
 
 def read_views(video: str | Path, protocol: Protocol) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ctnet.data.dataset import VideoDataset
-from ctnet.data.writing import content_of
+from ctnet.data.manifest import content_hash
 from ctnet.errors import ResultError
 from ctnet.paths import atomic
 
@@ -30,7 +30,7 @@ class Clips:
     def of(cls, dataset: VideoDataset) -> "Clips":
         """Clips are known by their videos' names, not by the folders that those are in on one machine."""
         m, info = dataset.manifest, dataset.info
-        content = content_of({dataset.split: list(zip(m.paths, m.labels, m.starts, m.frames, strict=True))})
+        content = content_hash({dataset.split: list(zip(m.paths, m.labels, m.starts, m.frames, strict=True))})
         return cls(info.name, dataset.split, content, info.classes, info.tiers, info.reverse)
 
     def __str__(self) -> str:

@@ -1,6 +1,29 @@
-"""The networks: `ct_module` (Eq. 1-8), `resnet`, `inception`, `zoo` (names), `weights` (foreign weights)."""
+"""The networks of the paper: the CT-Module, the backbones that hold it, their names, weights and costs.
 
-from ctnet.models.ct_module import CTModule, balanced_sizes
-from ctnet.models.zoo import create_model, list_models
+Names are loaded on first use, so that importing this package does not import torch.
+"""
 
-__all__ = ["CTModule", "balanced_sizes", "create_model", "list_models"]
+from importlib import import_module
+
+_WHERE = {
+    "CTConfig": "network",
+    "CTModule": "ct_module",
+    "FrameNetwork": "network",
+    "InceptionConfig": "inception",
+    "ResNetConfig": "resnet",
+    "balanced_sizes": "ct_module",
+    "create_model": "zoo",
+    "list_models": "zoo",
+    "same_network": "zoo",
+}
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str):
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__():
+    return __all__

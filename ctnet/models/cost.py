@@ -1,4 +1,4 @@
-"""What a network costs, in the paper's count and in plain multiply-adds, on the meta device: no weights, no time."""
+"""What a network costs: operations, parameters and activations, counted on the meta device."""
 
 from dataclasses import dataclass
 from math import prod
@@ -11,9 +11,15 @@ from ctnet.protocol import Protocol
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one view (a clip, one crop). gflops: the paper's count · gmacs: multiply-adds of convolutions and linear
-    layers · params_m: parameters, in millions · activations_mb: what convolutions, norms, pooling and linear layers
-    write, fp32, in 1e6 bytes; activations, sums and products, in place or not, are left out."""
+    """The cost of one view (one crop of one clip), or of all views of a video.
+
+    Attributes:
+        gflops: Operations in the paper's count, in 1e9; see `layer_count`.
+        gmacs: Multiply-adds of convolutions and linear layers, in 1e9.
+        params_m: Parameters, in 1e6.
+        activations_mb: What convolutions, norms, pooling and linear layers of one view write in fp32, in 1e6 bytes.
+            Activation functions, sums and products do not count.
+    """
 
     gflops: float
     gmacs: float
@@ -21,19 +27,28 @@ class Cost:
     activations_mb: float
 
     def times(self, views: int) -> "Cost":
-        """The cost of a video: operations add up over views, parameters and memory do not."""
+        """The cost of that many views: operations add up, parameters and memory do not."""
         return Cost(self.gflops * views, self.gmacs * views, self.params_m, self.activations_mb)
 
 
-POOLS = (nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.MaxPool3d)
-WRITERS = (nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._BatchNorm, *POOLS)
+_POOLS = (nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.MaxPool3d)
+_COUNTED = (nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._BatchNorm, *_POOLS)
 
 
 def layer_count(layer: nn.Module, x: Tensor, y: Tensor) -> tuple[int, int]:
-    """(count as in the paper, multiply-adds) of one layer; the rule of thop 0.0.31, which printed the paper's figures.
+    """Count the operations of one layer, by the rule of thop 0.0.31, which gives the paper's numbers.
 
-    Convolution and linear: multiply-adds without bias. BatchNorm: 2 per input element. AdaptiveAvgPool: area + 1 per
-    output element. Activations, max pooling, functional pooling, sums and products: nothing.
+    Convolutions and linear layers count their multiply-adds without bias, BatchNorm 2 for each input element, and
+    AdaptiveAvgPool the pooled area plus 1 for each output element. All else counts nothing: activation functions, max
+    pooling, functional pooling, sums and products.
+
+    Args:
+        layer: The layer.
+        x: Its input.
+        y: Its output.
+
+    Returns:
+        (operations in the paper's count, multiply-adds).
     """
     if isinstance(layer, nn.modules.conv._ConvNd | nn.Linear):
         macs = y.numel() * layer.weight[0].numel()
@@ -46,10 +61,20 @@ def layer_count(layer: nn.Module, x: Tensor, y: Tensor) -> tuple[int, int]:
 
 
 def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, protocol: Protocol | None = None) -> Cost:
-    """The cost of a model (or of a name of the zoo) on clips of frames x size x size, or under a test protocol.
+    """Count what a network costs.
 
-    A model on any device or on none is counted on the meta device, and left unchanged. `frames` defaults to the model's
-    `num_frames`. With a protocol, frames and size are the protocol's and operations are those of all its views.
+    Args:
+        model: A network, on any device and in any mode, which stays as it is; or a name of `ctnet.list_models()`.
+        frames: Frames of a clip; by default the network's `num_frames`.
+        size: Height and width of a frame in pixels.
+        protocol: A test protocol. It replaces `frames` and `size`, and operations are those of all its views.
+
+    Returns:
+        The cost of one view, or of a video under the protocol.
+
+    Example:
+        >>> round(cost("ctnet_resnet50", frames=8, size=256).gflops, 2)
+        37.32
     """
     if isinstance(model, str):
         from ctnet.models import create_model
@@ -68,7 +93,7 @@ def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, pro
         total[1] += macs
         total[2] += 4 * output.numel()
 
-    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, WRITERS)]
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, _COUNTED)]
     training = {m: m.training for m in model.modules()}
     state = {k: torch.empty_like(v, device="meta") for k, v in (*model.named_parameters(), *model.named_buffers())}
     try:

@@ -1,4 +1,4 @@
-"""Table 1 measured: which inputs one output of a module depends on, read off a gradient, and its special cases."""
+"""Table 1, measured: the inputs that an output of a module depends on, and the special cases of the CT-Module."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,24 @@ from torch import nn
 
 from ctnet.models.ct_module import FULL, PARALLEL, POINT, SPATIAL, TEMPORAL, CTModule, balanced_sizes
 
+# Section 3.3, Discussion: sizes and kernels of a CT-Module on C channels, and the kernels and groups of the plain
+# convolutions that it equals
+SPECIAL = {
+    "C3D": (("C",), ((FULL,),), ((FULL, 1),)),
+    "R(2+1)D": (("C", "C"), ((SPATIAL,), (TEMPORAL,)), ((SPATIAL, 1), (TEMPORAL, 1))),
+    "CSN": (("C", 1), ((POINT,), (FULL,)), ((POINT, 1), (FULL, "C"))),
+}
+
 
 @dataclass(frozen=True)
 class Field:
-    """channels: how many input channels reach an output · extent: (t, h, w) of the box that they reach it from ·
-    positions: how many of the t·h·w positions of that box do."""
+    """The interaction field of an output value.
+
+    Attributes:
+        channels: Number of input channels that it depends on.
+        extent: (t, h, w) of the box of positions around those that it depends on.
+        positions: Number of positions in that box that it depends on.
+    """
 
     channels: int
     extent: tuple[int, int, int]
@@ -19,9 +32,15 @@ class Field:
 
 
 def field_of(module: CTModule, channels: int, size: int = 11) -> Field:
-    """The interaction field of the central output of channel 0; extents of up to `size` can be seen.
+    """Measure the interaction field of a module, for the central output of channel 0.
 
-    All weights are set to 1, so that no path is cancelled or cut by a ReLU: what is connected has a gradient.
+    All weights are set to 1, so that no path is cancelled or stopped by a ReLU: each input that is connected to the
+    output has a gradient.
+
+    Args:
+        module: Its weights and dtype change.
+        channels: Number of its input channels.
+        size: Frames, height and width of the input; the largest extent that can be seen.
     """
     module = module.double().eval()
     for parameter in module.parameters():
@@ -34,60 +53,67 @@ def field_of(module: CTModule, channels: int, size: int = 11) -> Field:
     return Field(len(c.unique()), extent, int(x.grad[0].any(0).sum()))
 
 
-def after(operations: int, channels: int, sizes: tuple[int, ...]) -> Field:
-    """The field of the first `operations` sub-operations of a CT-Module."""
-    module = CTModule(channels, sizes, (PARALLEL,) * len(sizes))
+def after(operations: int, channels: int, sizes: tuple[int, ...], kernels=None) -> Field:
+    """The interaction field after the first `operations` sub-operations of a CT-Module.
+
+    Args:
+        operations: From 1 to K.
+        channels: C.
+        sizes: (C_1, .., C_K).
+        kernels: Its kernels; by default a spatial and a temporal one in parallel in each sub-operation.
+    """
+    module = CTModule(channels, sizes, kernels or (PARALLEL,) * len(sizes))
     module.ops = module.ops[:operations]
     return field_of(module, channels)
 
 
 def table_1(channels: int = 64) -> dict[str, list[Field]]:
-    """Method -> the field after each of its sub-operations."""
+    """Measure Table 1.
 
-    def special(sizes, kernels):
-        fields = []
-        for k in range(1, len(sizes) + 1):
-            fields.append(field_of(CTModule(channels, sizes[:k], kernels[:k]), channels))
-        return fields
+    Args:
+        channels: C.
 
-    found = {
-        "C3D": special((channels,), ((FULL,),)),
-        "R(2+1)D": special((channels, channels), ((SPATIAL,), (TEMPORAL,))),
+    Returns:
+        For each method, the interaction field after each of its sub-operations.
+    """
+    modules = {name: (_sizes(sizes, channels), kernels) for name, (sizes, kernels, _) in SPECIAL.items()}
+    modules |= {f"CT-Module, K = {k}": (balanced_sizes(channels, k), None) for k in (1, 2, 3, 4)}
+    return {
+        name: [after(k, channels, sizes, kernels) for k in range(1, len(sizes) + 1)]
+        for name, (sizes, kernels) in modules.items()
     }
-    csn = CTModule(channels, (channels, 1), ((POINT,), (FULL,)))
-    first = CTModule(channels, (channels,), ((POINT,),))
-    found["CSN"] = [field_of(first, channels), field_of(csn, channels)]
-    for k in (1, 2, 3, 4):
-        sizes = balanced_sizes(channels, k)
-        found[f"CT-Module, K = {k}"] = [after(i, channels, sizes) for i in range(1, k + 1)]
-    return found
 
 
-# Section 3.3, Discussion: sizes and kernels of a CT-Module on C channels, and kernel and groups of the plain
-# convolutions that it must equal
-SPECIAL = {
-    "C3D": (("C",), ((FULL,),), ((FULL, 1),)),
-    "R(2+1)D": (("C", "C"), ((SPATIAL,), (TEMPORAL,)), ((SPATIAL, 1), (TEMPORAL, 1))),
-    "CSN": (("C", 1), ((POINT,), (FULL,)), ((POINT, 1), (FULL, "C"))),
-}
+def _sizes(sizes: tuple[int | str, ...], channels: int) -> tuple[int, ...]:
+    """Sizes with "C" replaced by the number of channels."""
+    return tuple(channels if s == "C" else s for s in sizes)
 
 
 @torch.no_grad()
 def special_case_gap(name: str, channels: int = 8) -> float:
-    """The largest difference, on random clips, between a CT-Module as `name` and conv3d -> BN -> ReLU layers of the
-    same weights and statistics, relative to the largest output; in double precision."""
+    """Compare a CT-Module with the plain network that it is a special case of.
+
+    The plain network is conv3d -> BN -> ReLU for each sub-operation, with the same random weights and statistics.
+
+    Args:
+        name: A key of SPECIAL.
+        channels: C.
+
+    Returns:
+        The largest difference of their outputs on random clips, relative to the largest output, in double precision.
+    """
     sizes, kernels, plain = SPECIAL[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = CTModule(channels, [channels if s == "C" else s for s in sizes], kernels).double().eval()
+        module = CTModule(channels, _sizes(sizes, channels), kernels).double().eval()
         layers = []
         for op, (kernel, groups) in zip(module.ops, plain, strict=True):
             (branch,) = op.branches
             nn.init.normal_(branch.bn.running_mean, std=0.1)
             for values in (branch.bn.running_var, branch.bn.weight):
                 nn.init.uniform_(values, 0.5, 1.5)
-            pad, groups = tuple(k // 2 for k in kernel), channels if groups == "C" else groups
-            conv = nn.Conv3d(channels, channels, kernel, padding=pad, groups=groups, bias=False).double()
+            padding, groups = tuple(k // 2 for k in kernel), channels if groups == "C" else groups
+            conv = nn.Conv3d(channels, channels, kernel, padding=padding, groups=groups, bias=False).double()
             conv.weight.copy_(branch.conv.weight.view_as(conv.weight))
             norm = nn.BatchNorm3d(channels).double()
             norm.load_state_dict(branch.bn.state_dict())
@@ -98,10 +124,10 @@ def special_case_gap(name: str, channels: int = 8) -> float:
 
 
 def measured() -> dict[str, bool]:
-    """Claim id -> whether Table 1's statement holds in the measurement."""
+    """Check the statements of Table 1: id of the claim (`data/paper/claims.csv`) -> whether it holds."""
     fields = table_1()
     modules = {k: fields[f"CT-Module, K = {k}"] for k in (1, 2, 3, 4)}
-    others = [fields[name][-1] for name in ("C3D", "R(2+1)D", "CSN")]
+    others = [fields[name][-1] for name in SPECIAL]
     return {
         "field-one": all(
             (f[0].channels, f[0].extent) == (balanced_sizes(64, k)[0], (3, 3, 3)) for k, f in modules.items()

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Weights that others trained: the authors' checkpoint of CT-Net, and ImageNet backbones of torchvision."""
 
 import re
 from pathlib import Path
@@ -15,13 +15,25 @@ from ctnet.models.zoo import R101, create_model
 
 
 def load_released(path: str | Path, model: nn.Module | None = None) -> nn.Module:
-    """The authors' checkpoint of CT-Net-R50 -> `model` (default: a fresh ctnet_resnet50 of as many classes).
+    """Load the authors' checkpoint of CT-Net on ResNet-50.
 
-    Reads with `weights_only`, so the file runs no code. Raises WeightsError that lists missing, extra and misshapen
-    keys; then `model` is as it was.
+    The file is read without running code from it (`weights_only`).
+
+    Args:
+        path: The checkpoint.
+        model: The network to load it into; by default a new `ctnet_resnet50` with as many classes.
+
+    Returns:
+        The network.
+
+    Raises:
+        WeightsError: The file cannot be read, or keys are missing, extra or have another shape; `model` is unchanged.
+
+    Example:
+        >>> network = load_released("ct_net_8f_r50.pth.tar").eval()
     """
     state = read_state(path)
-    state = {rename_released(k.removeprefix("module.")): v for k, v in state.items() if not is_counter(k)}
+    state = {_rename(k.removeprefix("module.")): v for k, v in state.items() if not _is_counter(k)}
     if model is None:
         if "fc.bias" not in state:
             raise WeightsError(f"{path}: no last layer (new_fc or base_model.fc) in it; is it the authors' checkpoint?")
@@ -29,15 +41,48 @@ def load_released(path: str | Path, model: nn.Module | None = None) -> nn.Module
     return fill(model, state, source=str(path))
 
 
+def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvision") -> FrameNetwork:
+    """Load a 2-D ImageNet backbone of torchvision into all layers that it shares with a network.
+
+    CT-Modules and the last layer keep their weights.
+
+    Args:
+        model: A network on ResNet-50, ResNet-101 or InceptionV3.
+        weights: A state dict, a file, or "torchvision" for torchvision's own weights, which are downloaded once.
+
+    Returns:
+        `model`.
+
+    Raises:
+        WeightsError: The weights cannot be downloaded or read, or they do not fit; `model` is unchanged.
+
+    Example:
+        >>> network = load_imagenet(create_model("ctnet_resnet50"), "resnet50-0676ba61.pth")
+    """
+    name = backbone(model)
+    if isinstance(weights, dict):
+        state, source = weights, f"ImageNet weights of {name}"
+    else:
+        source = _download(name) if weights == "torchvision" else weights
+        state = read_state(source)
+    state = {k: v for k, v in state.items() if not k.startswith(("fc.", "AuxLogits."))}
+    replaced = [n for n, m in model.named_modules() if getattr(m, "ct", None) is not None]
+    gone = tuple(f"{block}.{layer}." for block in replaced for layer in ("conv2", "bn2", "conv", "bn"))
+    state = {k: v for k, v in state.items() if not k.startswith(gone)}
+    if "inception" in name:
+        state = to_imagenet_normalisation(state)
+    return fill(model, state, str(source), {k for k in body(model) if ".ct." not in k})
+
+
 def read_state(path: str | Path) -> State:
-    """A dict of tensors from a file, from under "state_dict" if there is one."""
+    """The state dict in a file of torch, at its top or under "state_dict"; WeightsError if there is none."""
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # unpicklers raise whatever the bytes make them
+    except Exception as error:  # damaged bytes can raise anything
         raise WeightsError(
             f"{path}: not a file of plain weights: it is damaged, or holds something other than tensors, and is not "
             "read, since such a file can run code; save its state_dict alone, or take the whole file"
@@ -48,13 +93,13 @@ def read_state(path: str | Path) -> State:
     return state
 
 
-def is_counter(key: str) -> bool:
-    """What a FLOP counter left in the released file."""
+def _is_counter(key: str) -> bool:
+    """Whether a key is one that a FLOP counter left in the released file."""
     return key.endswith(("total_ops", "total_params"))
 
 
-# the release's names inside `conv2` of a CT-block -> ours
-RELEASED = {
+# names inside `conv2` of a released CT-block -> names inside our `ct`
+_RELEASED = {
     "conv1_x.0": "ops.0.branches.0.conv", "conv1_x.1": "ops.0.branches.0.bn",
     "conv1_z.0": "ops.0.branches.1.conv", "conv1_z.1": "ops.0.branches.1.bn",
     "conv2_y.0": "ops.1.branches.0.conv", "conv2_y.1": "ops.1.branches.0.bn",
@@ -68,53 +113,31 @@ RELEASED = {
 }  # fmt: skip
 
 
-def rename_released(key: str) -> str:
+def _rename(key: str) -> str:
     """`base_model.layer1.1.conv2.conv1_x.0.weight` -> `layer1.1.ct.ops.0.branches.0.conv.weight`."""
     key = key.removeprefix("base_model.")
     if key.startswith("new_fc."):
         return key.removeprefix("new_")
     block, dot, rest = key.partition(".conv2.")
     if dot and not rest.startswith(("weight", "bias")):
-        for theirs, ours in RELEASED.items():
+        for theirs, ours in _RELEASED.items():
             rest = re.sub(rf"(^|(?<=\.)){re.escape(theirs)}(?=\.)", ours, rest)
         return f"{block}.ct.{rest}"
     return re.sub(r"\.conv([13])\.([01])\.", lambda m: f".{('conv', 'bn')[int(m[2])]}{m[1]}.", key)
 
 
 def backbone(model: FrameNetwork) -> str:
-    """torchvision's name of what `model` is built on."""
+    """torchvision's name of the backbone of a network."""
     if isinstance(model.config, InceptionConfig):
         return "inception_v3"
     return "resnet101" if tuple(model.config.depths) == R101 else "resnet50"
 
 
-def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvision") -> FrameNetwork:
-    """A 2-D ImageNet backbone of torchvision -> the parts of `model` that have the same names.
+def _download(name: str) -> Path:
+    """The file of an ImageNet backbone in the folder of torch.hub, downloaded and its hash checked if it is not there.
 
-    weights: a state dict, a file, or "torchvision" for its own (`fetch`). The last layer and InceptionV3's auxiliary
-    head are left out, CT-Modules and the last layer of `model` keep their fresh weights. Raises WeightsError.
-    """
-    name = backbone(model)
-    if isinstance(weights, dict):
-        state, source = weights, f"ImageNet weights of {name}"
-    else:
-        source = fetch(name) if weights == "torchvision" else weights
-        state = read_state(source)
-    state = {k: v for k, v in state.items() if not k.startswith(("fc.", "AuxLogits."))}
-    replaced = [f"{n}." for n, m in model.named_modules() if getattr(m, "ct", None) is not None]
-    gone = tuple(f"{r}{layer}." for r in replaced for layer in ("conv2", "bn2", "conv", "bn"))
-    state = {k: v for k, v in state.items() if not k.startswith(gone)}
-    if "inception" in name:
-        state = to_imagenet_normalisation(state)
-    return fill(model, state, str(source), {k for k in body(model) if ".ct." not in k})
-
-
-def fetch(name: str) -> Path:
-    """torchvision's file of an ImageNet backbone: where torch.hub keeps it, or fetched to there and its hash checked.
-
-    The weights are IMAGENET1K_V1, the only ones when the paper was written; the default of the ResNets is by now
-    IMAGENET1K_V2, of a longer recipe. A file that lies there is read as it is, so a machine
-    without a network is served by a copy. Raises WeightsError with the address and the place.
+    The weights are IMAGENET1K_V1, the only ones when the paper was written. A file that is there already is used as it
+    is, so on a machine without a network a copy will do.
     """
     from torchvision.models import get_model_weights
 
@@ -124,7 +147,7 @@ def fetch(name: str) -> Path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
-        except (OSError, RuntimeError) as error:  # RuntimeError: what came has another hash
+        except (OSError, RuntimeError) as error:  # RuntimeError: wrong hash
             raise WeightsError(
                 f"ImageNet weights of {name} could not be fetched ({error}): "
                 f"put {url} at {path}, or give a file that holds them"
@@ -133,8 +156,11 @@ def fetch(name: str) -> Path:
 
 
 def to_imagenet_normalisation(state: State) -> State:
-    """torchvision's InceptionV3 wants RGB in [-1, 1]; the change from ImageNet's mean and deviation is one affine map
-    per channel, which its first, unpadded convolution and the BN after it take over exactly."""
+    """Make torchvision's InceptionV3, which takes RGB in [-1, 1], take clips with ImageNet's normalisation.
+
+    The change is one affine map per colour. The first convolution, which has no padding, takes over its scale, and the
+    batch norm after it its offset, so the outputs are the same.
+    """
     weight = state.get("Conv2d_1a_3x3.conv.weight")
     mean = state.get("Conv2d_1a_3x3.bn.running_mean")
     if weight is None or mean is None:

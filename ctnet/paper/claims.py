@@ -1,7 +1,7 @@
-"""The paper's claims and how each is decided: from costs, from recorded accuracies, or not here.
+"""The paper's claims, and how each is decided: from costs, from recorded accuracies, or not here.
 
-`data/paper/claims.csv` holds one claim a line. `a` and `b` are rows of the tables (`2a/ct`); with several `b`
-the claim must hold against each. Effects of accuracy are in points, `a` minus `b`, paired by seed.
+`data/paper/claims.csv` holds one claim in each line. `a` and `b` are rows of the tables (`2a/ct`); with several `b` the
+claim must hold against each. Effects on accuracy are in points, `a` minus `b`, paired by seed.
 """
 
 import math
@@ -29,12 +29,27 @@ SIMILAR, ROUGHLY_SIMILAR = 0.10, 0.25  # relative difference of two costs that t
 ALMOST = 0.05  # relative shortfall up to which a stated factor is partly supported
 
 
+Comparison = tuple[str, str, str]  # two rows and the column of accuracies in which they are compared
+
+
 @dataclass(frozen=True)
 class Claim:
-    """One claim: section and page of the paper, kind (`TESTS`), rows compared, and what decides it.
+    """One claim of the paper: a line of `data/paper/claims.csv`.
 
-    value: the figure that the paper states or its tables show (a factor, GFLOPs, points of accuracy) ·
-    where: the test that measures a mechanism · needs: what a claim that cannot be tested here would take.
+    Attributes:
+        id: Short name.
+        section: Section of the paper.
+        page: Page of the paper.
+        kind: A key of `TESTS`.
+        table: Name of the table, or "".
+        claim: What is claimed, in our words.
+        a: A row of the tables, such as "2a/ct".
+        b: The rows that it is compared with.
+        test: How it is decided, one of `TESTS[kind]`.
+        metric: Column that is compared.
+        value: The figure that the paper states or its tables show: a factor, GFLOPs, or points of accuracy.
+        where: The test that measures a mechanism.
+        needs: What it would take to test a claim that cannot be tested here.
     """
 
     id: str
@@ -53,26 +68,45 @@ class Claim:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The compared rows: ("2a/ct", "2a/csn"), one pair for each `b`."""
+        """The compared rows, a pair for each `b`: ("2a/ct", "2a/csn")."""
         return tuple((self.a, b) for b in self.b)
 
     @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The pairs with the column in which they are compared."""
+        return tuple((self.a, b, self.metric) for b in self.b)
+
+    @property
     def models(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-        """The compared networks, pair by pair: none for a row of other people, several for an ensemble."""
+        """The compared networks, pair by pair: none for other people's rows, several for an ensemble."""
         return tuple((printed.row(a).models, printed.row(b).models) for a, b in self.pairs)
 
 
 class Verdict(NamedTuple):
-    """verdict · effect: points, or a ratio of costs · p: of the paired test, None where there is none."""
+    """How a claim stands.
+
+    Attributes:
+        verdict: `supported`, `partly`, `undecided`, `not`, `not yet measured` or `not testable here`.
+        effect: Points of accuracy, or a ratio of costs; None where nothing was measured.
+        p: p value of the paired test; None where there is none.
+        interval: 95 % interval of an effect on accuracy, in points; None where there is none.
+        seeds: Seeds behind an effect on accuracy; None for other kinds.
+    """
 
     verdict: str
     effect: float | None = None
     p: float | None = None
+    interval: tuple[float, float] | None = None
+    seeds: int | None = None
 
 
 @cache
-def claims() -> tuple[Claim, ...]:
-    """All claims, in the paper's order."""
+def stated() -> tuple[Claim, ...]:
+    """All claims, in the paper's order.
+
+    Raises:
+        ConfigError: A line has an unknown kind or test.
+    """
     made = []
     for line in printed.read_csv("claims.csv"):
         claim = Claim(**{**line, "page": int(line["page"]), "b": tuple(line["b"].split())})
@@ -85,7 +119,7 @@ def claims() -> tuple[Claim, ...]:
 
 
 def paper_effect(claim: Claim) -> float:
-    """The paper's own figure for an accuracy claim: the smallest lead of `a` over any `b`, in points."""
+    """The paper's own figure for a claim on accuracies: the smallest lead of `a` over any `b`, in points."""
     leads = [printed.row(a).paper[claim.metric] - printed.row(b).paper[claim.metric] for a, b in claim.pairs]
     return round(min(leads), 2)
 
@@ -97,18 +131,25 @@ def gflops(ref: str) -> float:
     return cost.gflops if cost else row.paper["gflops"]
 
 
-def _share(holds: Sequence[bool]) -> str:
-    return SUPPORTED if all(holds) else PARTLY if any(holds) else NOT
-
-
 def cost_verdict(claim: Claim, cost: Callable[[str], float] = gflops) -> Verdict:
-    """Decide a cost claim from GFLOPs; `cost` gives those of a row.
+    """Decide a claim on costs from GFLOPs.
 
-    less: `a` is cheaper than each `b` (effect: the smallest b/a)
-    falling: each row is cheaper than the one before (effect: the smallest ratio of neighbours)
-    similar: within 10 %; partly within 25 % (effect: a/b)
-    times_fewer: b/a reaches the stated factor; partly if up to 5 % short of it (effect: b/a)
-    prints: `a` rounds to the stated figure; partly within 5 % of it (effect: the cost of `a`)
+    The test of the claim says how:
+        less: `a` is cheaper than each `b`. Effect: the smallest b/a.
+        falling: each row is cheaper than the one before. Effect: the smallest ratio of neighbours.
+        similar: within 10 %; partly within 25 %. Effect: a/b.
+        times_fewer: b/a reaches the stated factor; partly if it is up to 5 % short of it. Effect: b/a.
+        prints: `a` rounds to the stated figure; partly within 5 % of it. Effect: the cost of `a`.
+
+    Args:
+        claim: A claim of kind "cost".
+        cost: GFLOPs of a row. Default: our count.
+
+    Returns:
+        The verdict, without p value and interval.
+
+    Raises:
+        ConfigError: The claim is of another kind.
     """
     if claim.kind != "cost":
         raise ConfigError(f"claim {claim.id} is of kind {claim.kind}, not cost")
@@ -125,17 +166,30 @@ def cost_verdict(claim: Claim, cost: Callable[[str], float] = gflops) -> Verdict
         return Verdict(SUPPORTED if gap <= SIMILAR else PARTLY if gap <= ROUGHLY_SIMILAR else NOT, a / b[0])
     steps = pairwise([a, *b]) if claim.test == "falling" else ((other, a) for other in b)
     ratios = [dearer / cheaper for dearer, cheaper in steps]
-    return Verdict(_share([ratio > 1 for ratio in ratios]), min(ratios))
+    holds = [ratio > 1 for ratio in ratios]
+    return Verdict(SUPPORTED if all(holds) else PARTLY if any(holds) else NOT, min(ratios))
 
 
 def accuracy_verdict(claim: Claim, differences: Sequence[float]) -> Verdict:
-    """Decide one comparison from paired differences over seeds: accuracy of `a` minus that of `b`, in points.
+    """Decide one comparison from paired differences over seeds.
 
-    more: a two-sided paired t-test. supported if the mean is positive and p < 0.05; partly if it is positive without
-    significance; undecided if it is zero or negative without significance; not if it is negative and p < 0.05.
-    comparable: supported if two one-sided tests place the mean within 1 point of zero; partly if only the
-    mean lies there; else not.
-    One seed, or no spread at all, has no test: there is no significance.
+    The test of the claim says how:
+        more: a two-sided paired t-test. `supported` if the mean is positive and p < 0.05; `partly` if it is positive
+            without significance; `undecided` if it is zero or negative without significance; else `not`.
+        comparable: `supported` if two one-sided tests place the mean within 1 point of zero; `partly` if only the mean
+            lies there; else `not`.
+    One seed, or no spread at all, has no test and so no significance.
+
+    Args:
+        claim: A claim of kind "accuracy" or "sota".
+        differences: Accuracy of `a` minus that of `b`, in points, one for each seed.
+
+    Returns:
+        The verdict with the mean, its p value, its 95 % interval and the number of seeds.
+
+    Raises:
+        ConfigError: The claim is of another kind.
+        DataError: A difference is not a finite number.
     """
     if claim.kind not in ("accuracy", "sota"):
         raise ConfigError(f"claim {claim.id} is of kind {claim.kind}: no accuracies decide it")
@@ -144,26 +198,31 @@ def accuracy_verdict(claim: Claim, differences: Sequence[float]) -> Verdict:
         return Verdict(UNMEASURED)
     if not all(math.isfinite(d) for d in differences):
         raise DataError(f"claim {claim.id}: a difference is not a finite number: {differences}")
-    mean = math.fsum(differences) / len(differences)
+    mean, seeds = math.fsum(differences) / len(differences), len(differences)
+    test = paired_test(differences)
+    interval = None if test is None else tuple(float(end) for end in test.confidence_interval(0.95))
     if claim.test == "comparable":
         p = _largest(_p(differences, -MARGIN, "greater"), _p(differences, MARGIN, "less"))
-        return Verdict(_judge(abs(mean) <= MARGIN, p), mean, p)
-    p = _p(differences)
+        near = abs(mean) <= MARGIN
+        verdict = NOT if not near else SUPPORTED if p is not None and p < LEVEL else PARTLY
+        return Verdict(verdict, mean, p, interval, seeds)
+    p = None if test is None else float(test.pvalue)
     significant = p is not None and p < LEVEL
     names = (SUPPORTED, PARTLY) if mean > 0 else (NOT, UNDECIDED)
-    return Verdict(names[0] if significant else names[1], mean, p)
-
-
-def _judge(holds: bool, p: float | None) -> str:
-    return NOT if not holds else SUPPORTED if p is not None and p < LEVEL else PARTLY
-
-
-def _largest(*ps: float | None) -> float | None:
-    return None if None in ps else max(ps)
+    return Verdict(names[0] if significant else names[1], mean, p, interval, seeds)
 
 
 def paired_test(differences: Sequence[float], null: float = 0.0, side: str = "two-sided"):
-    """SciPy's t-test of the differences against `null`; None for one seed or no spread, where there is no test."""
+    """SciPy's t-test of differences.
+
+    Args:
+        differences: One for each seed.
+        null: Mean under the null hypothesis.
+        side: `two-sided`, `greater` or `less`.
+
+    Returns:
+        SciPy's result, or None for one seed or no spread, where there is no test.
+    """
     if len(differences) < 2 or max(differences) == min(differences):
         return None
     from scipy.stats import ttest_1samp
@@ -173,16 +232,16 @@ def paired_test(differences: Sequence[float], null: float = 0.0, side: str = "tw
         return ttest_1samp(differences, null, alternative=side)
 
 
-def _p(differences: Sequence[float], null: float = 0.0, side: str = "two-sided") -> float | None:
-    test = paired_test(differences, null, side)
-    return None if test is None else float(test.pvalue)
+def verdict(claim: Claim, differences: Mapping[Comparison, Sequence[float]], measured: Mapping[str, bool]) -> Verdict:
+    """Decide any claim.
 
+    A claim against several rows is `not` if any comparison is, with the figures of the worst of these; `supported` or
+    `undecided` if all are; else `partly`. Effect and interval are then those of the smallest effect, p is the largest.
 
-def verdict(claim: Claim, differences: Mapping, measured: Mapping[str, bool]) -> Verdict:
-    """Decide any claim; see `verdicts`.
-
-    Against several rows: not if any pair is "not", with the effect and p of the worst of these; supported if all
-    pairs are; undecided if all are (no mean is positive); else partly. Then effect is the smallest and p the largest.
+    Args:
+        claim: The claim.
+        differences: As in `verdicts`.
+        measured: As in `verdicts`.
     """
     if claim.needs:
         return Verdict(UNTESTABLE)
@@ -191,25 +250,38 @@ def verdict(claim: Claim, differences: Mapping, measured: Mapping[str, bool]) ->
     if claim.kind == "mechanism":
         known = measured.get(claim.id)
         return Verdict(UNMEASURED if known is None else SUPPORTED if known else NOT)
-    parts = [accuracy_verdict(claim, differences.get(pair, ())) for pair in claim.pairs]
+    parts = [accuracy_verdict(claim, differences.get(comparison, ())) for comparison in claim.comparisons]
     names = {part.verdict for part in parts}
     if UNMEASURED in names:
         return Verdict(UNMEASURED)
     if NOT in names:
         return min((part for part in parts if part.verdict == NOT), key=lambda part: part.effect)
-    # a claim against each of several rows holds only if each test does: its p is the largest of them
+    smallest = min(parts, key=lambda part: part.effect)
     together = parts[0].verdict if len(names) == 1 else PARTLY
-    return Verdict(together, min(part.effect for part in parts), _largest(*(part.p for part in parts)))
+    # a claim against each of several rows holds only if each test does: its p is the largest of them
+    return smallest._replace(verdict=together, p=_largest(*(part.p for part in parts)))
 
 
 def verdicts(
-    differences: Mapping[tuple[str, str], Sequence[float]] | None = None,
+    differences: Mapping[Comparison, Sequence[float]] | None = None,
     measured: Mapping[str, bool] | None = None,
 ) -> dict[str, Verdict]:
-    """Claim id -> verdict, for every claim.
+    """Decide every claim.
 
-    differences: pair of rows (`Claim.pairs`) -> paired differences of accuracy over seeds, in points
-    measured: id of a mechanism claim -> whether its measurement confirmed it
-    What neither holds is "not yet measured".
+    Args:
+        differences: (row, row, column) -> paired differences of accuracy over seeds, in points.
+        measured: Id of a mechanism claim -> whether its measurement confirmed it.
+
+    Returns:
+        Claim id -> verdict. What neither of the two holds is "not yet measured".
     """
-    return {claim.id: verdict(claim, differences or {}, measured or {}) for claim in claims()}
+    return {claim.id: verdict(claim, differences or {}, measured or {}) for claim in stated()}
+
+
+def _largest(*ps: float | None) -> float | None:
+    return None if None in ps else max(ps)
+
+
+def _p(differences: Sequence[float], null: float, side: str) -> float | None:
+    test = paired_test(differences, null, side)
+    return None if test is None else float(test.pvalue)

@@ -1,14 +1,25 @@
-"""TODO."""
+"""What the networks of the paper's rows cost, beside the printed figures; and what a small network of ours costs."""
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ctnet.paper.printed import Row, read_csv
+
+if TYPE_CHECKING:
+    from ctnet.experiments.experiment import Experiment
+    from ctnet.models.cost import Cost
 
 
 @dataclass(frozen=True)
 class RowCost:
-    """Cost of a row over all its views and members: GFLOPs as the paper counts, plain GMACs, parameters."""
+    """Cost of a row over all its views and members.
+
+    Attributes:
+        gflops: Operations as the paper counts them, in 1e9.
+        gmacs: Multiply-adds of convolutions and linear layers, in 1e9.
+        params_m: Parameters of all members, in 1e6.
+    """
 
     gflops: float
     gmacs: float
@@ -17,7 +28,14 @@ class RowCost:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an independent count gives for a row; `note` says why the paper prints another figure."""
+    """What an independent count gives for a row (`data/paper/expected_cost.csv`).
+
+    Attributes:
+        gflops: Operations as the paper counts them, in 1e9.
+        gmacs: Multiply-adds in 1e9; None where they were not counted.
+        params_m: Parameters in 1e6.
+        note: Why the paper prints another figure, where it does.
+    """
 
     gflops: float
     gmacs: float | None
@@ -25,15 +43,39 @@ class Expected:
     note: str
 
 
+@dataclass(frozen=True)
+class NetworkSize:
+    """The true size of the network of an experiment.
+
+    Attributes:
+        width: Channels of the stem.
+        depths: Blocks of each stage, such as "2-2-2"; "" for InceptionV3.
+        pixels: Side of a crop.
+        mflops: Operations of all views of a video, as the paper counts them, in 1e6.
+        params_m: Parameters in 1e6.
+    """
+
+    width: int
+    depths: str
+    pixels: int
+    mflops: float
+    params_m: float
+
+
 def agrees(printed: str, ours: float) -> bool:
-    """Whether `ours` rounds to the printed figure, at its number of digits: ("36.3", 36.285) -> True."""
+    """Whether a figure rounds to a printed one, at its number of digits.
+
+    Example:
+        >>> agrees("36.3", 36.285)
+        True
+    """
     digits = len(printed.partition(".")[2])
     return f"{ours:.{digits}f}" == printed
 
 
 @cache
 def expected_costs() -> dict[str, Expected]:
-    """Reference of a row -> what an independent count gives (`expected_cost.csv`)."""
+    """Reference of a row -> what an independent count gives."""
 
     def expected(gflops: str, gmacs: str, params_m: str, note: str, **_) -> Expected:
         return Expected(float(gflops), float(gmacs) if gmacs else None, float(params_m), note)
@@ -41,27 +83,15 @@ def expected_costs() -> dict[str, Expected]:
     return {f"{line['table']}/{line['row']}": expected(**line) for line in read_csv("expected_cost.csv")}
 
 
-@cache
-def _network(model: str, classes: int):
-    import torch
-
-    import ctnet
-
-    with torch.device("meta"):
-        return ctnet.create_model(model, num_classes=classes)
-
-
-@cache
-def view_cost(model: str, classes: int, frames: int, size: int) -> RowCost:
-    """Cost of one view of one network, counted on the meta device (no weights, no arithmetic)."""
-    from ctnet.models.cost import cost
-
-    count = cost(_network(model, classes), frames=frames, size=size)
-    return RowCost(count.gflops, count.gmacs, count.params_m)
-
-
 def row_cost(row: Row) -> RowCost | None:
-    """Our cost of a row: views times one view, summed over an ensemble; None for a row of other people."""
+    """Count the cost of a row: that of one view times the views, summed over an ensemble.
+
+    Args:
+        row: A row of the paper's tables.
+
+    Returns:
+        Its cost at full width, or None for other people's rows.
+    """
     if not row.models:
         return None
     members = [
@@ -73,3 +103,46 @@ def row_cost(row: Row) -> RowCost | None:
         gmacs=round(sum(views * view.gmacs for views, view in members), 6),
         params_m=round(sum(view.params_m for _, view in members), 6),
     )
+
+
+@cache
+def view_cost(model: str, classes: int, frames: int, size: int, overrides: tuple = ()) -> "Cost":
+    """Count one view of one network on the meta device: no weights, no arithmetic.
+
+    Args:
+        model: Name of a network.
+        classes: Classes of its last layer.
+        frames: Frames of the clip.
+        size: Side of the crop in pixels.
+        overrides: (field, value) pairs that replace fields of its configuration.
+    """
+    from ctnet.models.cost import cost
+
+    return cost(_network(model, classes, overrides), frames=frames, size=size)
+
+
+def network_size(experiment: "Experiment", classes: int) -> NetworkSize:
+    """The true size of the network that an experiment trains and tests.
+
+    Args:
+        experiment: The experiment.
+        classes: Classes of its data set.
+
+    Returns:
+        Width, depth, pixels, operations over all views, and parameters.
+    """
+    e, p = experiment, experiment.protocol
+    config = _network(e.model, classes, e.overrides).config
+    count = view_cost(e.model, classes, p.frames, p.size, e.overrides).times(p.views)
+    depths = "-".join(map(str, getattr(config, "depths", ())))
+    return NetworkSize(config.width, depths, p.size, 1000 * count.gflops, count.params_m)
+
+
+@cache
+def _network(model: str, classes: int, overrides: tuple = ()):
+    import torch
+
+    from ctnet.models import create_model
+
+    with torch.device("meta"):
+        return create_model(model, num_classes=classes, **dict(overrides))

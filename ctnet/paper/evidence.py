@@ -1,58 +1,110 @@
-"""TODO."""
+"""What decides the claims: differences of recorded accuracies, and measurements of mechanisms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ctnet.experiments import records, scales
-from ctnet.experiments.records import Result
-from ctnet.paper import claims, printed
+from ctnet.experiments.records import Result, recorded
+from ctnet.experiments.scales import SCALES
+from ctnet.paper import claims
+from ctnet.paper.claims import Claim, Comparison
+from ctnet.paper.printed import row
+from ctnet.paper.studies import STUDIES
+
+PAGES = ("cpu", "gpu", "paper")  # scales that decide claims, the smallest first; smoke only shows that all runs
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What decides claims: (row, row) -> paired differences over seeds and the scale they come from; measured ids."""
+    """What is recorded and measured here.
 
-    differences: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
-    scales: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    Attributes:
+        differences: (row, row, column) -> paired differences of accuracy over seeds, in points.
+        scales: The scale that each of these comes from.
+        measured: Id of a mechanism claim -> whether its measurement confirmed it.
+    """
+
+    differences: Mapping[Comparison, Sequence[float]] = field(default_factory=dict)
+    scales: Mapping[Comparison, str] = field(default_factory=dict)
     measured: Mapping[str, bool] = field(default_factory=dict)
 
 
 def evidence() -> Evidence:
-    """What is recorded and measured here: paired differences of accuracy, from the largest scale that has them."""
+    """Collect what is recorded, from the largest scale that has both rows of a comparison, and measure mechanisms."""
     from ctnet.models import interaction
 
     found, at = {}, {}
-    for scale in ("cpu", "gpu", "paper"):
-        for pair, points in differences_at(scale).items():
+    for scale in PAGES:
+        for comparison, points in differences_at(scale).items():
             if points:
-                found[pair], at[pair] = points, scale
+                found[comparison], at[comparison] = points, scale
     return Evidence(found, at, interaction.measured())
 
 
-DISTINCT = ("2a", "2b", "2c", "2f", "2g")  # tables whose rows differ in the network alone, and stay so in a small one
-TESTABLE = {"smoke": DISTINCT, "cpu": DISTINCT} | dict.fromkeys(("gpu", "paper"), (*DISTINCT, "2d", "2e", "8"))
+def differences_at(scale: str, metric: str | None = None) -> dict[Comparison, list[float]]:
+    """Differences for every claim on accuracies that a scale can test.
+
+    A scale can test a claim where both rows are experiments of it and differ from each other, which is computed from
+    their networks and protocols (`Study.differ`).
+
+    Args:
+        scale: `smoke`, `cpu`, `gpu` or `paper`.
+        metric: Metric of the records. Default: the strict tier of MotionPairs, else top-1.
+
+    Returns:
+        (row, row, column) -> first row minus second row in points, one for each seed that both have recorded.
+    """
+    found = {}
+    for claim in claims.stated():
+        if claim.kind == "accuracy" and not claim.needs:
+            study = STUDIES[claim.table]
+            for a, b, column in claim.comparisons:
+                first, second = row(a), row(b)
+                if study.differ(first, second, scale, column):
+                    runs = (recorded(study.experiments(r, scale, column)) for r in (first, second))
+                    found[a, b, column] = paired_differences(*runs, metric)
+    return found
+
+
+def paired_differences(first: Sequence[Result], second: Sequence[Result], metric: str | None = None) -> list[float]:
+    """Accuracies of one row minus those of another, in points, in the order of the seeds that both have.
+
+    Args:
+        first: Records of one row.
+        second: Records of the other row.
+        metric: Metric of the records. Default: that of `headline`.
+    """
+    a, b = ({r.seed: r.metric(metric or headline(runs)) for r in runs} for runs in (first, second))
+    return [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
 
 
 def headline(runs: Sequence[Result]) -> str:
-    """The accuracy that stands for the paper's: of MotionPairs the strict tier, which order decides; else top-1."""
+    """The metric that stands for the paper's top-1: on MotionPairs the strict tier, which order decides."""
     return "tiers.strict" if not runs or "tiers" in runs[0].metrics else "top1"
 
 
-def by_seed(runs: Sequence[Result], metric: str) -> dict[int, float]:
-    return {r.record["experiment"]["seed"]: r.metric(metric) for r in runs}
+def claims_json(found: Evidence | None = None) -> list[dict]:
+    """Every claim with its verdict.
 
+    Args:
+        found: What decides them. Default: `evidence()`.
 
-def differences_at(scale: str, metric: str | None = None) -> dict[tuple[str, str], list[float]]:
-    """For every accuracy claim that a scale can test: (row, row) -> paired differences over seeds, in points.
-
-    Only claims on the paper's top-1 in tables whose rows differ in the network alone; the others need other data or
-    protocols and stay "not yet measured".
+    Returns:
+        An object for each claim, in the paper's order: `id`, `kind`, `table`, `claim`, `verdict`, `effect` (points, or
+        a ratio of costs), `interval` ([low, high], 95 %, in points), `p`, `seeds` and `scale`; None for what a claim
+        does not have.
     """
-    found = {}
-    for claim in claims.claims():
-        if claim.kind == "accuracy" and claim.metric == "top1" and claim.table in TESTABLE[scale]:
-            for pair in claim.pairs:
-                runs = [records.recorded(scales.experiments(printed.row(r).models[0], scale)) for r in pair]
-                a, b = (by_seed(each, metric or headline(each)) for each in runs)
-                found[pair] = [a[s] - b[s] for s in sorted(a.keys() & b.keys())]
-    return found
+    found = evidence() if found is None else found
+    verdicts = claims.verdicts(found.differences, found.measured)
+    made = []
+    for claim in claims.stated():
+        v = verdicts[claim.id]
+        made.append({"id": claim.id, "kind": claim.kind, "table": claim.table or None, "claim": claim.claim})
+        made[-1] |= {"verdict": v.verdict, "effect": v.effect, "interval": v.interval and list(v.interval), "p": v.p}
+        made[-1] |= {"seeds": v.seeds, "scale": scale_of(claim, found)}
+    return made
+
+
+def scale_of(claim: Claim, found: Evidence) -> str | None:
+    """The scale of the records that decide a claim, the smallest where rows come from several; None without records."""
+    used = {found.scales[c] for c in claim.comparisons if c in found.scales}
+    return next((scale for scale in SCALES if scale in used), None)

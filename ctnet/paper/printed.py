@@ -1,21 +1,25 @@
-"""The paper's tables as data, with our own cost beside every row that is one of our networks.
+"""The paper's tables as data: every row as printed, and the network and views of our own rows.
 
-`data/paper/table_*.csv` holds each table as printed (`data/paper/README.md`). A row of ours names a network
-of the zoo and the view for which the figure is printed; an ensemble names several, joined with '+', and its
-cost is their sum. Nothing here imports pandas or torch before it is needed.
+`data/paper/table_*.csv` holds each table (`data/paper/README.md`). A row of ours names a network of the zoo and the
+view for which the figure is printed. An ensemble names several, joined with +. Neither pandas nor torch is imported
+before it is needed.
 """
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
+from ctnet import paths
 from ctnet.errors import DataError, unknown
-from ctnet.paths import paper_root
 from ctnet.protocol import Protocol
 
-TABLES = ("1", "2a", "2b", "2c", "2d", "2e", "2f", "2g", "2h", "3", "4", "5", "6", "7", "8")
-OURS = ("model", "classes", "num_frames", "crops", "clips", "size")  # ties a row to a network; not printed
+if TYPE_CHECKING:
+    import pandas as pd
+
+OURS = ("model", "classes", "num_frames", "crops", "clips", "size")  # tie a row to a network; not printed
 LABELS = (
     *("row", "method", "cite", "backbone", "frames"),
     *("convolution", "kernel_1", "kernel_2", "train", "test", "pretrain"),
@@ -26,10 +30,17 @@ LABELS = (
 class Row:
     """One row of a table.
 
-    table, row: where it stands ("2a", "ct")
-    method, backbone, frames: as printed · printed: column -> figure as a string, with its digits
-    classes, models, protocols: our configuration. `models` and `protocols` are empty for a row of other
-    people and hold one entry for each member of an ensemble.
+    Attributes:
+        table: Name of the table, such as "2a".
+        row: Name of the row, such as "ct"; unique in its table.
+        method: As printed.
+        backbone: As printed.
+        frames: As printed.
+        printed: Column -> figure as a string, with its digits.
+        classes: Classes of our network; None for other people's rows.
+        models: Names of our networks: none for other people's rows, one for each member of an ensemble.
+        protocols: Test protocol of each of `models`.
+        train_size: Side of the training clips in pixels where the table prints one (Table 2h), else None.
     """
 
     table: str
@@ -41,6 +52,7 @@ class Row:
     classes: int | None = None
     models: tuple[str, ...] = ()
     protocols: tuple[Protocol, ...] = ()
+    train_size: int | None = None
 
     @property
     def ref(self) -> str:
@@ -49,20 +61,23 @@ class Row:
 
     @property
     def paper(self) -> dict[str, float | str]:
-        """Column -> printed figure as a number (Table 1 prints words: those stay strings)."""
+        """Column -> printed figure as a number. Table 1 prints words, which stay strings."""
         return {column: _number(text) for column, text in self.printed.items()}
 
 
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def read_csv(name: str) -> list[dict[str, str]]:
-    """The lines of a CSV file of `data/paper`, cells as strings. Raises DataError: missing or ragged file."""
-    path = paper_root() / name
+    """Read a CSV file of `data/paper`.
+
+    Args:
+        name: Name of the file.
+
+    Returns:
+        Its lines, cells as strings.
+
+    Raises:
+        DataError: The file is missing, or a line has more or fewer cells than the header.
+    """
+    path = paths.paper_root() / name
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
@@ -75,21 +90,70 @@ def read_csv(name: str) -> list[dict[str, str]]:
 
 
 def tables() -> list[str]:
-    """Names of the paper's tables, in its order."""
-    return list(TABLES)
+    """Names of the tables, in the paper's order: one for each file `data/paper/table_NAME.csv`."""
+    names = [path.stem.removeprefix("table_") for path in paths.paper_root().glob("table_*.csv")]
+    return sorted(names, key=lambda name: (int(re.match(r"\d*", name)[0] or 0), name))
 
 
-def table(name: str, printed: bool = False):
-    """A table as a pandas DataFrame. Figures are numbers, NaN for a printed '-'; or strings, if `printed`."""
+def table(name: str, printed: bool = False) -> "pd.DataFrame":
+    """A table as printed.
+
+    Args:
+        name: Such as "2a".
+        printed: Keep figures as strings, with their digits.
+
+    Returns:
+        A line for each row. Figures are numbers, NaN for a printed '-', unless `printed`.
+
+    Raises:
+        ConfigError: Unknown table.
+    """
     import pandas as pd
 
-    if name not in TABLES:
-        raise unknown("table", name, TABLES)
+    if name not in tables():
+        raise unknown("table", name, tables())
     frame = pd.DataFrame(read_csv(f"table_{name}.csv"))
     if not printed and name != "1":
         figures = [column for column in frame if column not in LABELS + OURS]
         frame[figures] = frame[figures].apply(pd.to_numeric)
     return frame
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """Every row of every table, in the paper's order."""
+    return tuple(row for name in tables() for row in rows_of(name))
+
+
+def rows_of(table: str) -> tuple[Row, ...]:
+    """The rows of one table, in its order.
+
+    Args:
+        table: Such as "2a".
+
+    Raises:
+        DataError: There is no such file of `data/paper`.
+    """
+    return tuple(_row(table, line) for line in read_csv(f"table_{table}.csv"))
+
+
+def row(ref: str) -> Row:
+    """The row named `table/row`.
+
+    Args:
+        ref: Such as "2a/ct".
+
+    Raises:
+        ConfigError: Unknown row; the message has the near names.
+    """
+    if ref not in _by_ref():
+        raise unknown("row of the paper's tables", ref, _by_ref())
+    return _by_ref()[ref]
+
+
+@cache
+def _by_ref() -> dict[str, Row]:
+    return {row.ref: row for row in rows()}
 
 
 def _row(table: str, line: dict[str, str]) -> Row:
@@ -106,22 +170,12 @@ def _row(table: str, line: dict[str, str]) -> Row:
     view = {key: int(line[key]) for key in ("crops", "clips", "size")}
     protocols = tuple(Protocol(int(count), **view) for count in frames)
     ours = {"classes": int(line["classes"]), "models": tuple(models), "protocols": protocols}
-    return Row(table, line["row"], **labels, printed=printed, **ours)
+    train_size = int(line["train"].partition("×")[0]) if line.get("train") else None
+    return Row(table, line["row"], **labels, printed=printed, **ours, train_size=train_size)
 
 
-@cache
-def rows() -> tuple[Row, ...]:
-    """Every row of every table, in the paper's order."""
-    return tuple(_row(name, line) for name in TABLES for line in read_csv(f"table_{name}.csv"))
-
-
-@cache
-def _by_ref() -> dict[str, Row]:
-    return {row.ref: row for row in rows()}
-
-
-def row(ref: str) -> Row:
-    """The row named `table/row`, such as `2a/ct`. Raises ConfigError with the near names."""
-    if ref not in _by_ref():
-        raise unknown("row of the paper's tables", ref, _by_ref())
-    return _by_ref()[ref]
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -161,10 +161,10 @@ def test_what_failed_or_never_ran_is_said(built):
 
 
 def test_the_first_page_has_a_verdict_for_every_claim(built):
-    from ctnet.paper.claims import claims
+    from ctnet.paper.claims import stated
 
     page = (built / "index.html").read_text()
-    assert page.count("sd-badge") == len(claims())
+    assert page.count("sd-badge") == len(stated())
 
 
 def test_a_warning_fails_the_build(built, capsys):
@@ -215,10 +215,10 @@ def test_mathematics_and_plots_appear(built, chromium):
 
 
 def test_an_accuracy_verdict_names_its_scale():
-    from ctnet.paper.claims import claims
+    from ctnet.paper.claims import stated
 
-    claim = next(c for c in claims() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
-    other = next(c for c in claims() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
+    claim = next(c for c in stated() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
+    other = next(c for c in stated() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
     found = evidence.Evidence({claim.pairs[0]: [3.0, 4.0, 5.0]}, {claim.pairs[0]: "cpu"}, {"field-one": False})
     lines = {
         line.split("|")[1].strip(): line
@@ -227,7 +227,7 @@ def test_an_accuracy_verdict_names_its_scale():
     }
     assert "+4.0 points (cpu)" in lines[claim.claim] and "`supported`" in lines[claim.claim]
     assert "`not yet measured`" in lines[other.claim]
-    measured = next(c for c in claims() if c.id == "field-one")
+    measured = next(c for c in stated() if c.id == "field-one")
     assert "{bdg-danger}`not`" in lines[measured.claim]
 
 

@@ -39,14 +39,14 @@ def test_verify_says_how_to_repair_a_set_of_own_videos(capsys, tmp_path, monkeyp
     told = capsys.readouterr()
     assert told.out == f"{missing}: no such file\n"
     (line,) = (line for line in told.err.splitlines() if line.startswith("ctnet: "))
-    assert line.endswith(f"python -m ctnet {' '.join(words[:-1])} '{words[-1]}'")
-    assert "restore them" in line and "--lists" in line
+    mend = "restore them, or leave them out (with the same --lists as before, if any): "
+    assert line.endswith(f"{mend}python -m ctnet {' '.join(words[:-1])} '{words[-1]}'")
     assert main(list(words)) == 0 and main(["data", "verify", "mine"]) == 0
 
 
 def test_prepare_draws_the_set(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(tmp_path))
-    monkeypatch.setitem(prepare.SCALES, "smoke", prepare.DrawnSize(24, 6, 1, 1))
+    monkeypatch.setitem(prepare.DRAWN_SIZES, "smoke", prepare.DrawnSize(24, 6, 1, 1))
     absent = mistake(capsys, "data", "verify", "motionpairs", "--scale", "smoke")
     assert "data set absent; run: python -m ctnet data prepare motionpairs --scale smoke" in absent
     told = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)

@@ -87,7 +87,7 @@ def test_huge_number_is_refused_in_one_line(capsys):
     nines = "9" * 5000
     for words in (("train", "tsn_resnet50", "--seeds", nines), ("cost", "tsn_resnet50", "--size", 10**6)):
         assert "is needed, not '" in mistake(capsys, *words)
-    assert "--rounds: a whole number from 1 up is needed" in mistake(capsys, "bench", "--rounds", "x")
+    assert "--rounds: give a whole number from 1" in mistake(capsys, "bench", "--rounds", "x")
     assert "'no' (choose from" in mistake(capsys, "bench", "--only", "no")
 
 
@@ -99,7 +99,7 @@ def test_unknown_name_is_one_line_with_the_similar_names(capsys, places):
     assert "did you mean smoke?" in mistake(capsys, "data", "probe", "motionpairs", "--scale", "smok")
     assert "motionpair" in mistake(capsys, "data", "prepare", "motionpair", "--scale", "smoke")
     for words in ("data verify mine", "evaluate w --data set", "data prepare hmdb51 --source x"):
-        known = ", ".join(sorted(prepare.SCALES))  # tests may have added some
+        known = ", ".join(sorted(prepare.DRAWN_SIZES))  # tests may have added some
         assert f"'huge'; known: {known}\n" in mistake(capsys, *words.split(), "--scale", "huge")
     assert "'huge'; known: cpu, gpu, paper, smoke" in mistake(capsys, "train", "tsn_resnet50", "--scale", "huge")
     assert "crops must be 1 or 3, not 2" in mistake(capsys, "cost", "tsn_resnet50", "--crops", 2)

@@ -1,7 +1,8 @@
+"""Data sets, manifests and batches: what is read, in which order, and how invalid files are reported."""
+
 import json
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -24,18 +25,19 @@ OWN = {"name": "own", "classes": ["left", "right"], "splits": {"train": 3, "val"
 ROWS = ["path,label,start,frames", "a.avi,0,0,10", "b.avi,1,2,6", "a.avi,1,5,5"]
 
 
-def number(frame, height=20, width=28):
+def numbered(frame, height=20, width=28):
+    """A frame whose brightness is its number."""
     return np.full((height, width, 3), 8 * frame, np.uint8)
 
 
 @pytest.fixture
 def own(tmp_path):
-    """A set of one's own, without tiers or label maps, of frames that show their number."""
+    """A set without tiers or label maps, whose frames show their number."""
     (tmp_path / "dataset.json").write_text(json.dumps(OWN))
     (tmp_path / "train.csv").write_text("\n".join(ROWS))
     (tmp_path / "val.csv").write_text("\n".join(ROWS[:2]))
     for name in ("a.avi", "b.avi"):
-        write_video(tmp_path / name, np.stack([number(t) for t in range(10)]))
+        write_video(tmp_path / name, np.stack([numbered(t) for t in range(10)]))
     return tmp_path
 
 
@@ -45,20 +47,21 @@ def shown(clip):
 
 
 def same(a, b):
+    """Whether two lists of batches are equal."""
     return len(a) == len(b) and all(
         torch.equal(x.clips, y.clips) and torch.equal(x.labels, y.labels) and torch.equal(x.indices, y.indices)
         for x, y in zip(a, b, strict=True)
     )
 
 
-def test_training_items(tiny):
+def test_training_item_is_one_clip_with_label_and_index(tiny):
     data = VideoDataset(tiny, "train", frames=4, size=16, train=True, scales=(1.0, 0.75))
     clip, label, index = data[7]
     assert clip.shape == (3, 4, 16, 16) and clip.dtype == torch.uint8 and (label, index) == (7, 7)
     assert len(data) == 44 and data.info.tiers[0] == "strict"
 
 
-def test_test_items_hold_all_views_clip_after_clip(own):
+def test_test_item_holds_all_crops_of_each_clip_in_turn(own):
     data = VideoDataset(own, "val", frames=4, size=20, train=False, clips=2, crops=3)
     clip, label, index = data[0]
     assert clip.shape == (6, 3, 4, 20, 20) and (label, index) == (0, 0)
@@ -66,14 +69,14 @@ def test_test_items_hold_all_views_clip_after_clip(own):
     assert torch.equal(clip, data[0][0])
 
 
-def test_a_clip_starts_where_the_manifest_says(own):
+def test_clip_starts_at_the_frame_in_the_manifest(own):
     data = VideoDataset(own, "train", frames=6, size=20, train=True)
     assert shown(data[1][0]) == [2, 3, 4, 5, 6, 7]
     data.set_epoch(3)
     assert shown(VideoDataset(own, "train", 5, 20, True)[2][0]) == [5, 6, 7, 8, 9]
 
 
-def test_epochs_and_seeds_change_the_draw_and_nothing_else_does(tiny):
+def test_clips_depend_on_seed_epoch_and_index_only(tiny):
     data = VideoDataset(tiny, "train", 3, 16, True, scales=(1.0, 0.75))
     first = [data[i][0] for i in range(20)]
     [data[i] for i in range(20)]
@@ -86,7 +89,7 @@ def test_epochs_and_seeds_change_the_draw_and_nothing_else_does(tiny):
     assert not all(torch.equal(a, other[i][0]) for i, a in enumerate(first))
 
 
-def test_flips_carry_their_label(tiny):
+def test_flip_maps_the_label(tiny):
     data = VideoDataset(tiny, "train", 6, 24, True, flip=True)
     plain = VideoDataset(tiny, "train", 6, 24, True)
     flipped = 0
@@ -100,10 +103,10 @@ def test_flips_carry_their_label(tiny):
     assert 10 < flipped < 34
 
 
-def test_workers_change_nothing(tiny):
+def test_batches_do_not_depend_on_the_number_of_workers(tiny):
     def passes(workers):
         batches = loader(VideoDataset(tiny, "train", 3, 16, True, scales=(1.0, 0.75), flip=True), 8, workers)
-        for epoch in (0, 1, 5):  # workers live on from one to the next
+        for epoch in (0, 1, 5):  # the workers persist from epoch to epoch
             batches.batch_sampler.sampler.set_epoch(epoch)
             yield list(batches)
 
@@ -116,26 +119,26 @@ def test_workers_change_nothing(tiny):
 
 
 @pytest.mark.parametrize("end", ["kill", "hang"])
-def test_a_lost_reader_is_one_line_in_training_and_in_testing(tiny, tmp_path, monkeypatch, end):
-    def lost(self, index):
-        os.kill(os.getpid(), signal.SIGKILL) if end == "kill" else time.sleep(100)
+def test_dead_or_hanging_worker_is_reported_in_one_line(tiny, tmp_path, monkeypatch, end):
+    def die_or_hang(self, index):
+        os.kill(os.getpid(), signal.SIGKILL) if end == "kill" else signal.pause()
 
-    monkeypatch.setattr(VideoDataset, "__getitem__", lost)
+    monkeypatch.setattr(VideoDataset, "__getitem__", die_or_hang)
     monkeypatch.setattr(loading, "TIMEOUT", 3)
     net = ctnet.create_model("tsn_resnet50", num_classes=44, num_frames=3, **PLAIN)
-    told = f"{tiny}: a process that reads videos was killed, or had none to give for 3 s; .*fewer --workers"
-    with pytest.raises(DataError, match=told):
+    message = f"{tiny}: a process that reads videos was killed, or gave no batch for 3 s; .*fewer --workers"
+    with pytest.raises(DataError, match=message):
         train(net, VideoDataset(tiny, "train", 3, 32, True), RECIPE, tmp_path, workers=1, progress=False)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         evaluate.score(net, VideoDataset(tiny, "test", 3, 32, False), Protocol(3, size=32), workers=1)
 
 
-def test_other_errors_of_a_loop_are_let_through(tiny):
+def test_other_errors_inside_a_loop_are_not_changed(tiny):
     with pytest.raises(RuntimeError, match="^Caught"), loading.reading(VideoDataset(tiny, "train", 3, 16, True)):
         raise RuntimeError("Caught RuntimeError in DataLoader worker process 0")
 
 
-def test_a_resumed_epoch_is_the_same(tiny):
+def test_resumed_epoch_has_the_same_batches(tiny):
     batches = loader(VideoDataset(tiny, "train", 3, 16, True), 8)
     for epoch in range(3):
         batches.batch_sampler.sampler.set_epoch(epoch)
@@ -145,14 +148,14 @@ def test_a_resumed_epoch_is_the_same(tiny):
     assert same(full, list(fresh))
 
 
-def test_testing_goes_in_order_and_training_may_drop_the_rest(tiny):
+def test_loader_keeps_the_order_in_testing_and_can_drop_the_last_batch(tiny):
     batches = loader(VideoDataset(tiny, "test", 3, 16, False, crops=3), 10)
     assert torch.cat([b.indices for b in batches]).tolist() == list(range(44))
     assert next(iter(batches)).clips.shape == (10, 3, 3, 3, 16, 16)
     assert len(loader(VideoDataset(tiny, "train", 3, 16, True), 10, drop_last=True)) == 4
 
 
-def test_batches_lie_in_memory_as_frames_do():
+def test_batch_is_channels_last_in_memory():
     clips = [torch.randint(256, (3, 4, 5, 6), dtype=torch.uint8) for _ in range(2)]
     batch = stack(clips)
     assert torch.equal(batch, torch.stack(clips))
@@ -160,8 +163,8 @@ def test_batches_lie_in_memory_as_frames_do():
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_processes_share_each_batch_and_every_clip_is_in_one_share(tiny, monkeypatch, train):
-    """44 clips in batches of 9 for 4 processes: the last batch has 8; in batches of 14 it has 2, for two."""
+def test_ranks_split_each_batch_without_overlap(tiny, monkeypatch, train):
+    """44 clips, 4 ranks. In batches of 9 the last one has 8 clips; in batches of 14 it has 2, so two ranks get none."""
     data = VideoDataset(tiny, "train" if train else "test", 3, 16, train)
     for batch_size in (9, 14):
         batches = loader(data, batch_size).batch_sampler
@@ -174,14 +177,14 @@ def test_processes_share_each_batch_and_every_clip_is_in_one_share(tiny, monkeyp
             monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
             shares.append(list(batches))
         monkeypatch.undo()
-        assert {len(share) for share in shares} == {len(whole)}, "all have the same number of steps"
+        assert {len(share) for share in shares} == {len(whole)}, "all ranks have the same number of steps"
         for step, batch in zip(zip(*shares, strict=True), whole, strict=True):
             assert sorted(sum(step, [])) == sorted(batch)
             assert max(map(len, step)) - min(map(len, step)) <= 1
         assert [] in [share[-1] for share in shares] or batch_size == 9
 
 
-def test_a_broken_video_is_dropped_and_counted_in_training_and_raises_in_testing(own):
+def test_broken_video_is_skipped_in_training_and_raises_in_testing(own):
     (own / "a.avi").write_bytes(b"text")
     data = VideoDataset(own, "train", 3, 20, True)
     assert isinstance(data[0], Unreadable) and str(own / "a.avi") in data[0].reason
@@ -196,19 +199,19 @@ def test_a_broken_video_is_dropped_and_counted_in_training_and_raises_in_testing
         VideoDataset(own, "val", 3, 20, False)[0]
 
 
-def test_folders_of_frames_and_absolute_paths(own, tmp_path_factory):
+def test_manifest_can_name_a_folder_of_images_by_absolute_path(own, tmp_path_factory):
     from PIL import Image
 
     elsewhere = tmp_path_factory.mktemp("frames")
     for t in range(4):
-        Image.fromarray(number(t)).save(elsewhere / f"{t}.png")
+        Image.fromarray(numbered(t)).save(elsewhere / f"{t}.png")
     (own / "train.csv").write_text(f"{ROWS[0]}\n{elsewhere},1,0,4\n")
     data = VideoDataset(own, "train", 4, 20, True)
     assert shown(data[0][0]) == [0, 1, 2, 3]
-    assert torch.equal(read_frames(data.manifest.path(0), [3])[0], torch.from_numpy(number(3)))
+    assert torch.equal(read_frames(data.manifest.path(0), [3])[0], torch.from_numpy(numbered(3)))
 
 
-def test_a_set_without_a_label_map_has_that_of_its_names(own):
+def test_flip_map_is_derived_from_class_names_unless_given(own):
     assert DataInfo.read(own).flip == (1, 0)  # classes "left" and "right"
     data = VideoDataset(own, "train", 3, 20, True, flip=True)
     labels = []
@@ -222,7 +225,7 @@ def test_a_set_without_a_label_map_has_that_of_its_names(own):
     assert DataInfo.read(own).flip == (0, 1)
 
 
-def test_crops_of_a_larger_short_side(own):
+def test_crops_are_cut_from_a_larger_short_side(own):
     data = VideoDataset(own, "val", frames=2, size=20, train=False, crops=3, short_side=30)
     clip = data[0][0]
     assert clip.shape == (3, 3, 2, 20, 20) and data.short_side == 30
@@ -243,7 +246,7 @@ def test_crops_of_a_larger_short_side(own):
         ([], r"train.csv: line 1 lacks the column path, label, start, frames"),
     ],
 )
-def test_a_wrong_manifest_is_named_with_its_line(own, rows, message):
+def test_invalid_manifest_row_is_reported_with_its_line(own, rows, message):
     (own / "train.csv").write_text("\n".join(rows))
     with pytest.raises(DataError, match=message):
         VideoDataset(own, "train", 4, 20, True)
@@ -257,7 +260,7 @@ def test_a_wrong_manifest_is_named_with_its_line(own, rows, message):
         (b"a.avi,0,0," + b"9" * 30, "train.csv: line 2: no video has 9* frames"),
     ],
 )
-def test_bytes_that_are_no_manifest_are_named(own, row, message):
+def test_unreadable_manifest_is_reported(own, row, message):
     (own / "train.csv").write_bytes(b"path,label,start,frames\n" + row)
     with pytest.raises(DataError, match=message):
         Manifest.read(own, "train", DataInfo.read(own))
@@ -278,13 +281,13 @@ def test_bytes_that_are_no_manifest_are_named(own, row, message):
         (json.dumps({**OWN, "tiers": ["strict"]}), "'tiers' has 1 entries for 2 classes"),
     ],
 )
-def test_a_wrong_dataset_json_is_named(own, facts, message):
+def test_invalid_dataset_json_is_reported(own, facts, message):
     (own / "dataset.json").write_text(facts)
     with pytest.raises(DataError, match=message):
         DataInfo.read(own)
 
 
-def test_missing_files_are_named_with_the_mend(own):
+def test_missing_set_split_and_manifest_are_reported(own):
     with pytest.raises(DataError, match="dataset.json: no such file; .*python -m ctnet data prepare"):
         VideoDataset(own / "nowhere", "train", 4, 20, True)
     with pytest.raises(ConfigError, match="split 'vla'; did you mean val"):

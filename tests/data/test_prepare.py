@@ -1,11 +1,15 @@
+"""Drawing MotionPairs on disk: whole or not there, also after a kill; and `verify`."""
+
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
 
+import ctnet.data
 from ctnet import paths
 from ctnet.data import prepare as preparing
 from ctnet.data.home import locate
@@ -17,14 +21,13 @@ from ctnet.data.video import read_frames
 from ctnet.errors import ConfigError, DataError
 from tests.support.killed import killed
 
-CALL = "import sys; from ctnet.data import prepare as p; p.SCALES['tiny'] = p.DrawnSize(24, 6, 1, 1); "
-CALL += "p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)"
 DRAW = """
+import sys
 from ctnet.data import prepare as p
-p.SCALES['tiny'] = p.DrawnSize(24, 6, 4, 1)
+p.DRAWN_SIZES['tiny'] = p.DrawnSize(24, 6, {train}, 1)
 p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)
 """
-# The first of two drawing programs waits, before its tenth file is named, until its caller is killed.
+# The first of two drawing processes stops before it renames its tenth file, until its caller is killed.
 WAITS = """
 import os, sys, time
 
@@ -39,11 +42,14 @@ sys.addaudithook(wait)
 
 
 def start(root):
+    """Draw the set in another process."""
     environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
-    return subprocess.Popen([sys.executable, "-c", CALL, str(root)], env=environment, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", DRAW.format(train=1), str(root)], env=environment, stderr=subprocess.PIPE
+    )
 
 
-def test_the_set_is_whole(tiny):
+def test_set_is_complete(tiny):
     info = DataInfo.read(tiny)
     assert info.name == "motionpairs-tiny" and info.scale == "tiny" and info.classes == CLASSES
     assert info.splits == {"train": 44, "test": 44}
@@ -55,7 +61,7 @@ def test_the_set_is_whole(tiny):
     assert not list(tiny.parent.glob(".*.partial"))
 
 
-def test_decoded_twins_are_exact_mirrors_in_the_same_split(tiny):
+def test_twins_decode_to_reversed_frames_in_the_same_split(tiny):
     info = DataInfo.read(tiny)
     for split in info.splits:
         manifest = Manifest.read(tiny, split, info)
@@ -66,7 +72,7 @@ def test_decoded_twins_are_exact_mirrors_in_the_same_split(tiny):
                 assert not torch.equal(frames, frames.flip(0))
 
 
-def test_a_second_call_touches_nothing(tiny, monkeypatch):
+def test_second_call_changes_nothing(tiny, monkeypatch):
     def refuse(*_):
         raise AssertionError("drawn again")
 
@@ -76,12 +82,12 @@ def test_a_second_call_touches_nothing(tiny, monkeypatch):
     assert before == {p: p.stat().st_mtime_ns for p in tiny.rglob("*")}
 
 
-def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(24, 6, 4, 1))
+def test_killed_call_leaves_no_set_and_the_next_call_completes_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(preparing.DRAWN_SIZES, "tiny", preparing.DrawnSize(24, 6, 4, 1))
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(WAITS)
-    killed(20, DRAW, tmp_path, site=site)
+    killed(20, DRAW.format(train=4), tmp_path, site=site)
     assert not (tmp_path / "motionpairs-tiny").exists()
     with pytest.raises(DataError, match="python -m ctnet data prepare motionpairs --scale tiny"):
         locate("motionpairs", "tiny", tmp_path)
@@ -93,17 +99,17 @@ def test_a_killed_call_leaves_nothing_that_looks_finished_and_the_next_completes
     assert len([p for p in folder.rglob("*.avi") if not p.name.startswith(".")]) == 5 * 44
     assert not list(tmp_path.glob(".*.partial")) and not list(folder.rglob(".*.avi"))
     kept = [p for p in folder.rglob("*.avi") if old.get(p.name) == p.stat().st_mtime_ns]
-    assert len(kept) >= len(old) // 2, "what was drawn is not drawn again"
+    assert len(kept) >= len(old) // 2, "finished files are not drawn again"
 
 
-def test_two_calls_at_once_make_one_whole_set(tmp_path):
+def test_two_calls_at_once_make_one_set(tmp_path):
     calls = [start(tmp_path) for _ in range(2)]
     assert [call.communicate() and call.returncode for call in calls] == [0, 0]
     assert verify(tmp_path / "motionpairs-tiny") == []
     assert not list(tmp_path.glob(".*.partial"))
 
 
-def test_a_set_of_another_version_is_drawn_anew(tiny, tmp_path, monkeypatch):
+def test_set_of_another_version_is_drawn_again(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "motionpairs-tiny"
     folder.mkdir()
     facts = json.loads((tiny / "dataset.json").read_text())
@@ -115,9 +121,7 @@ def test_a_set_of_another_version_is_drawn_anew(tiny, tmp_path, monkeypatch):
     assert verify(folder) == [] and not list(tmp_path.glob(".*.partial"))
 
 
-def test_verify_names_each_broken_file(tiny, tmp_path):
-    import shutil
-
+def test_verify_reports_each_broken_file(tiny, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(tiny, folder)
     videos = sorted((folder / "videos").rglob("*.avi"))
@@ -132,33 +136,38 @@ def test_verify_names_each_broken_file(tiny, tmp_path):
     assert any("43 clips, dataset.json says 44" in line for line in verify(folder))
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_unwritable_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="file/motionpairs-tiny: cannot be written"):
         prepare("motionpairs", "tiny", tmp_path / "file")
 
 
-def test_a_drawing_process_that_fails_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.SCALES, "tiny", preparing.DrawnSize(size=-5, frames=6, train=1, test=1))
+def test_failing_drawing_process_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setitem(preparing.DRAWN_SIZES, "tiny", preparing.DrawnSize(size=-5, frames=6, train=1, test=1))
     with pytest.raises(DataError, match="drawing stopped"):
         prepare("motionpairs", "tiny", tmp_path, workers=2)
     assert not (tmp_path / "motionpairs-tiny").exists()
 
 
 @pytest.mark.parametrize("scale", ["smoke", "cpu", "gpu"])
-def test_the_frames_of_a_test_clip_are_those_of_its_reversal(scale):
-    total = preparing.SCALES[scale].frames
+def test_test_clip_and_its_reversal_sample_the_same_frames(scale):
+    total = preparing.DRAWN_SIZES[scale].frames
     indices = sample(total, 8)[0].tolist()
     assert [total - 1 - i for i in reversed(indices)] == indices
 
 
-def test_unknown_names_are_named():
+def test_unknown_scale_and_set_are_reported():
     with pytest.raises(ConfigError, match="smoke"):
         prepare("motionpairs", "smok")
     with pytest.raises(ConfigError, match="did you mean motionpairs"):
         prepare("motionpair")
     with pytest.raises(DataError, match="absent; run: python -m ctnet data prepare grid --source FOLDER"):
         locate("grid", root="/nowhere")
+
+
+def test_exported_names_are_listed_and_can_be_imported():
+    assert dir(ctnet.data) == sorted(ctnet.data.__all__)
+    assert all(getattr(ctnet.data, name) is not None for name in ctnet.data.__all__)
 
 
 def test_drawing_needs_no_torch():

@@ -1,3 +1,5 @@
+"""Reading and writing videos: common containers, folders of images, and files that cannot be read."""
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ def noise(frames, height, width, seed=0):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("width", [24, 32, 48, 50, 72, 112])  # decord pads the rows of some widths
-def test_frames_are_read_in_the_order_asked(tmp_path, backend, width):
+def test_frames_come_in_the_requested_order(tmp_path, backend, width):
     frames = noise(6, 30, width) // 4 + 96
     write_video(tmp_path / "a.avi", frames)
     assert count_frames(tmp_path / "a.avi") == 6
@@ -28,7 +30,7 @@ def test_frames_are_read_in_the_order_asked(tmp_path, backend, width):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", [(8, 24, 48, 3), (5, 40, 40, 3)])
-def test_a_reversed_clip_decodes_to_the_exact_mirror(tmp_path, backend, shape):
+def test_reversed_clip_decodes_to_the_same_frames_in_reverse(tmp_path, backend, shape):
     frames = noise(*shape[:3])
     write_video(tmp_path / "a.avi", frames)
     write_video(tmp_path / "b.avi", frames[::-1])
@@ -38,7 +40,7 @@ def test_a_reversed_clip_decodes_to_the_exact_mirror(tmp_path, backend, shape):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts"])
-def test_predicted_streams_give_the_right_frames(tmp_path, suffix):
+def test_frames_of_predictive_codecs_are_right(tmp_path, suffix):
     frames = np.repeat(np.arange(40, dtype=np.uint8) * 6, 32 * 32 * 3).reshape(40, 32, 32, 3)
     path = encode(tmp_path / f"a{suffix}", frames, g=12, bf=0)
     read = read_frames(path, [0, 11, 13, 39]).double().mean((1, 2, 3))
@@ -46,17 +48,17 @@ def test_predicted_streams_give_the_right_frames(tmp_path, suffix):
     assert count_frames(path) == 40
 
 
-def test_a_cut_mp4_is_read_as_a_player_shows_it(tmp_path):
+def test_mp4_with_edit_list_is_read_as_a_player_shows_it(tmp_path):
     frames = np.repeat(np.arange(40, dtype=np.uint8) * 6, 32 * 32 * 3).reshape(40, 32, 32, 3)
     path = encode(tmp_path / "cut.mp4", frames, shift=7, g=12, bf=0)
     assert count_frames(path) == 33
     read = read_frames(path, [0, 10, 32]).double().mean((1, 2, 3))
     assert (read - torch.tensor([42.0, 102, 234])).abs().max() < 3
-    with pytest.raises(VideoError, match="frame 33 asked of 33"):
+    with pytest.raises(VideoError, match="no frame 33, only 33 frames"):
         read_frames(path, [33])
 
 
-def test_a_folder_of_images_is_a_video(tmp_path):
+def test_folder_of_images_is_read_as_a_video(tmp_path):
     from PIL import Image
 
     frames = noise(4, 20, 30)
@@ -64,12 +66,12 @@ def test_a_folder_of_images_is_a_video(tmp_path):
         Image.fromarray(frame).save(tmp_path / f"{i:05d}.png")
     assert count_frames(tmp_path) == 4
     assert torch.equal(read_frames(tmp_path, [2, 0]), torch.from_numpy(frames[[2, 0]]))
-    with pytest.raises(VideoError, match="frame 4 asked of 4"):
+    with pytest.raises(VideoError, match="no frame 4, only 4 frames"):
         read_frames(tmp_path, [4])
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "zeros", "truncated", "empty folder", "long name"])
-def test_what_cannot_be_read_is_named(tmp_path, kind):
+def test_unreadable_file_is_reported_with_its_path(tmp_path, kind):
     path = tmp_path / "bad.avi"
     if kind == "empty folder":
         path.mkdir()
@@ -87,16 +89,16 @@ def test_what_cannot_be_read_is_named(tmp_path, kind):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_frame_past_the_end_is_an_error_not_another_frame(tmp_path, backend):
+def test_frame_past_the_end_is_an_error(tmp_path, backend):
     write_video(tmp_path / "a.avi", noise(4, 16, 16))
-    with pytest.raises(VideoError, match="frame 4 asked of 4"):
+    with pytest.raises(VideoError, match="no frame 4, only 4 frames"):
         read_frames(tmp_path / "a.avi", [0, 4], backend)
     for indices in ([], [-1]):
         with pytest.raises(VideoError, match="frame indices"):
             read_frames(tmp_path / "a.avi", indices, backend)
 
 
-def test_a_damaged_frame_is_an_error_and_the_others_can_be_read(tmp_path):
+def test_damaged_frame_is_an_error_and_others_can_be_read(tmp_path):
     frames = noise(6, 64, 64)
     write_video(tmp_path / "a.avi", frames)
     good = read_frames(tmp_path / "a.avi", range(6))

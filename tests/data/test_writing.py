@@ -1,3 +1,5 @@
+"""Sets of class folders and sets that are written over existing videos."""
+
 import csv
 import json
 import os
@@ -17,17 +19,19 @@ from ctnet.errors import ConfigError, DataError
 
 
 def film(path, frames=10):
+    """Write a video and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_video(path, np.stack([np.full((16, 16, 3), 8 * t, np.uint8) for t in range(frames)]))
     return path
 
 
 def rows(folder, split):
+    """The rows of a manifest, as texts."""
     with (folder / f"{split}.csv").open() as file:
         return [tuple(row) for row in csv.reader(file)][1:]
 
 
-def test_folders_of_classes_make_a_set(tmp_path):
+def test_class_folders_make_a_set(tmp_path):
     for name in ("run", "jump"):
         for n in range(20):
             film(tmp_path / "videos" / name / f"{name}{n}.avi", 3 + n)
@@ -50,14 +54,14 @@ def test_given_splits_are_kept(tmp_path):
             for k in range(n):
                 film(tmp_path / "videos" / split / name / f"{k}.avi")
     folder = from_folders(tmp_path / "videos", tmp_path / "mine")
-    assert DataInfo.read(folder).splits == {"train": 6, "test": 4}  # val tests where there is no test
+    assert DataInfo.read(folder).splits == {"train": 6, "test": 4}  # val becomes test if there is no test folder
     assert all("/val/" in path for path, *_ in rows(folder, "test"))
     film(tmp_path / "videos" / "test" / "a" / "0.avi")
     folder = from_folders(tmp_path / "videos", tmp_path / "mine")
     assert DataInfo.read(folder).splits == {"train": 6, "val": 4, "test": 1}
 
 
-def test_videos_that_all_fall_on_one_side_need_given_splits(tmp_path):
+def test_videos_that_all_hash_to_one_split_are_refused(tmp_path):
     film(tmp_path / "videos" / "a" / "0.avi")
     with pytest.raises(
         DataError, match="its 1 videos would be in one split, '(train|test)'; make folders train/ and test/"
@@ -66,7 +70,7 @@ def test_videos_that_all_fall_on_one_side_need_given_splits(tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
-def test_broken_videos_are_left_out_by_name(tmp_path):
+def test_broken_videos_are_left_out_and_reported(tmp_path):
     for split in ("train", "test"):
         for n in range(2):
             film(tmp_path / "videos" / split / "a" / f"{n}.avi")
@@ -79,12 +83,12 @@ def test_broken_videos_are_left_out_by_name(tmp_path):
     assert f"left out of train: {bad}: " in report and report.count("left out") == 1
 
 
-def test_an_avi_file_that_was_cut_off_is_kept_with_what_it_has_and_told(tmp_path):
+def test_truncated_avi_is_kept_and_reported(tmp_path):
     for split in ("train", "test"):
         for n in range(2):
             film(tmp_path / "videos" / split / "a" / f"{n}.avi", 30)
     whole, cut = (tmp_path / "videos" / "train" / "a" / f"{n}.avi" for n in range(2))
-    whole.write_bytes(whole.read_bytes() + bytes(99))  # more than it declares is no harm
+    whole.write_bytes(whole.read_bytes() + bytes(99))  # a file longer than its header says is fine
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 6 // 10])
     folder = from_folders(tmp_path / "videos", tmp_path / "mine")
     frames = Manifest.read(folder, "train", DataInfo.read(folder)).frames.tolist()
@@ -93,7 +97,7 @@ def test_an_avi_file_that_was_cut_off_is_kept_with_what_it_has_and_told(tmp_path
     assert report.endswith(f"\n\nkept, but short: {cut}: ends early: {frames[1]} of 30 frames\n")
 
 
-def test_a_folder_without_a_video_is_no_class_and_is_told(tmp_path, monkeypatch, capsys):
+def test_folder_without_videos_is_no_class_and_is_reported(tmp_path, monkeypatch, capsys):
     for name in ("a", "c"):
         film(tmp_path / "videos" / "train" / name / "0.avi")
     film(tmp_path / "videos" / "test" / "c" / "0.avi")
@@ -102,10 +106,10 @@ def test_a_folder_without_a_video_is_no_class_and_is_told(tmp_path, monkeypatch,
     (tmp_path / "videos" / "train" / "b" / "notes.txt").write_text("no video")
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
     assert main(["data", "prepare", "mine", "--source", str(tmp_path / "videos")]) == 0
-    told, folder = capsys.readouterr().err, tmp_path / "sets" / "mine"
+    printed, folder = capsys.readouterr().err, tmp_path / "sets" / "mine"
     assert DataInfo.read(folder).classes == ("a", "c") and [row[1] for row in rows(folder, "train")] == ["0", "1"]
     for line in ("no class, as no video is in it: 2 (b, caf?)", "classes without a clip in test: 1 (a)"):
-        assert f"\n{line}\n" in told
+        assert f"\n{line}\n" in printed
     summary, _, details = (folder / "report.txt").read_text().partition("\n\n")
     assert "classes: 2\n" in summary
     assert (
@@ -114,7 +118,7 @@ def test_a_folder_without_a_video_is_no_class_and_is_told(tmp_path, monkeypatch,
     )
 
 
-def test_a_set_of_other_videos_that_is_replaced_is_told(tmp_path, capsys):
+def test_replacing_a_set_of_another_source_is_reported(tmp_path, capsys):
     for source in ("one", "other"):
         for split in ("train", "test"):
             film(tmp_path / source / split / "a" / "0.avi")
@@ -122,12 +126,12 @@ def test_a_set_of_other_videos_that_is_replaced_is_told(tmp_path, capsys):
         prepare("mine", root=tmp_path / "sets", source=tmp_path / "one")
     assert "note" not in capsys.readouterr().err
     folder = prepare("mine", root=tmp_path / "sets", source=tmp_path / "other")
-    told = f"ctnet: note: {folder}: was made of {tmp_path / 'one'}, and is now of {tmp_path / 'other'}; "
-    assert told in capsys.readouterr().err
+    note = f"ctnet: note: {folder}: was made of {tmp_path / 'one'}, and is now of {tmp_path / 'other'}; "
+    assert note in capsys.readouterr().err
     assert DataInfo.read(folder).extra["source"] == str(tmp_path / "other")
 
 
-def test_where_no_video_can_be_read_no_set_is_made(tmp_path):
+def test_no_set_is_made_without_readable_videos(tmp_path):
     for split in ("train", "test"):
         film(tmp_path / "videos" / split / "a" / "0.avi")
     bad = tmp_path / "videos" / "test" / "a" / "0.avi"
@@ -145,7 +149,7 @@ def test_where_no_video_can_be_read_no_set_is_made(tmp_path):
     assert not (tmp_path / "mine").exists() and not list(tmp_path.glob(".mine*.partial"))
 
 
-def test_an_empty_split_is_refused_and_the_old_set_kept(tmp_path):
+def test_empty_split_is_refused_and_the_old_set_is_kept(tmp_path):
     video = film(tmp_path / "a.avi")
     folder = write_set(tmp_path / "set", ["a"], {"train": [(video, 0, 0, 10)]}, tiers=["one"])
     with pytest.raises(DataError, match="split 'test' would be empty"):
@@ -153,7 +157,7 @@ def test_an_empty_split_is_refused_and_the_old_set_kept(tmp_path):
     assert DataInfo.read(folder).tiers == ("one",) and verify(folder) == []
 
 
-def test_videos_are_never_where_the_set_is_put(tmp_path):
+def test_set_never_replaces_a_folder_with_videos(tmp_path):
     home = tmp_path / "mine"
     for split in ("train", "test"):
         film(home / split / "a" / "0.avi")
@@ -173,16 +177,16 @@ def test_videos_are_never_where_the_set_is_put(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_set_to_be_is_not_put_around_its_videos(tmp_path):
-    with pytest.raises(DataError, match="the videos .* lie in it"):
+def test_new_set_cannot_contain_its_videos(tmp_path):
+    with pytest.raises(DataError, match="the videos .* are inside it"):
         write_set(tmp_path / "set", ["a"], {"train": [("videos/0.avi", 0, 0, 10)]})
-    with pytest.raises(DataError, match="the videos .* lie in it"):
+    with pytest.raises(DataError, match="the videos .* are inside it"):
         from_folders(tmp_path / "set" / "videos", tmp_path / "set")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["{path}", "a/b", "..", ".hidden", "", "motionpairs-cpu"])
-def test_the_name_of_a_set_is_one_word(name, tmp_path):
+def test_set_name_must_be_one_word(name, tmp_path):
     for split in ("train", "test"):
         video = film(tmp_path / "videos" / split / "a" / "0.avi")
     with pytest.raises(ConfigError, match="must be one word"):
@@ -190,7 +194,7 @@ def test_the_name_of_a_set_is_one_word(name, tmp_path):
     assert video.exists() and not (tmp_path / "sets").exists()
 
 
-def test_a_set_says_what_it_holds_wherever_its_videos_are(tmp_path):
+def test_content_hash_does_not_depend_on_the_folder_of_the_videos(tmp_path):
     def hashed(place, name="0", label=0, frames=10, split="train"):
         folder = write_set(
             tmp_path / "set", ["a", "b"], {split: [(tmp_path / place / f"{name}.avi", label, 0, frames)]}
@@ -203,7 +207,7 @@ def test_a_set_says_what_it_holds_wherever_its_videos_are(tmp_path):
     assert len(others | {here}) == 5
 
 
-def test_a_kill_while_the_old_set_is_removed_leaves_the_new_one(tmp_path, monkeypatch):
+def test_kill_while_removing_the_old_set_leaves_the_new_one(tmp_path, monkeypatch):
     folder = write_set(tmp_path / "set", ["a"], {"train": [("/1.avi", 0, 0, 8)]})
 
     def kill(*_, **__):

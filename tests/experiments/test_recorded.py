@@ -1,46 +1,48 @@
-"""The results shipped in data/results: each belongs to the experiment that it names, and says what the book says."""
+"""The records shipped in data/results: each is found under its key, and says what the book says."""
 
 import json
 
 import pytest
 
 from ctnet import paths
-from ctnet.data.prepare import SCALES
+from ctnet.data.prepare import DRAWN_SIZES
 from ctnet.experiments import records, scales
 from ctnet.experiments.experiment import Experiment
-from ctnet.protocol import Protocol
-from ctnet.training.recipe import Recipe
+from ctnet.experiments.records import recorded
 
-FOLDERS = [f for f in (paths.ROOT / "data" / "results").iterdir() if f.name not in records.MEASURED]
-FILES = sorted(path for folder in FOLDERS for path in folder.glob("[!.]*.json"))
+ROOT = paths.ROOT / "data" / "results"
+FILES = sorted(path for path in ROOT.glob("*/[!.]*.json") if path.parent.name not in records.MEASURED)
 
 
-def tuples(value):
-    return tuple(map(tuples, value)) if isinstance(value, list) else value
+def test_every_file_of_the_results_is_a_record_or_a_known_kind():
+    others = [p for p in ROOT.rglob("*") if p.is_file() and p not in FILES]
+    assert len(FILES) >= 90
+    assert all(p.parent.name in records.MEASURED or p.name.startswith("probes-") for p in others)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_a_record_bears_the_hash_of_its_experiment(path):
+def test_record_is_found_under_the_key_of_its_experiment(path):
     record = json.loads(path.read_text())
-    e = dict(record["experiment"])
-    e.pop("protocol_name")
-    e["recipe"] = Recipe(**{k: tuples(v) for k, v in e["recipe"].items()})
-    e["protocol"] = Protocol(**e["protocol"])
-    e["overrides"] = tuple((k, tuples(v)) for k, v in e["overrides"].items())
-    assert Experiment(**e).key == path.stem
-    assert e["scale"] == path.parent.name
+    if members := record["experiment"].get("members"):
+        assert all((path.parent / f"{key}.json").exists() for key in members)
+    else:
+        e = Experiment.from_dict(record["experiment"])
+        assert e.key == path.stem and e.scale == path.parent.name
+        (found,) = recorded([e])
+        assert found.record == record
     right = [p == k for p, k in zip(record["predictions"], record["labels"], strict=True)]
     assert 100 * sum(right) / len(right) == pytest.approx(record["metrics"]["top1"], abs=1e-3)
 
 
 def strict(model: str, metric: str) -> list[float]:
-    found = records.recorded(scales.experiments(model, "cpu"))
+    """A metric of each recorded seed of a network at the cpu scale."""
+    found = recorded(scales.experiments(model, "cpu"))
     assert len(found) == len(scales.SCALES["cpu"].seeds), f"{model}: not recorded at the cpu scale"
     return [r.metric(metric) for r in found]
 
 
 def test_tsn_is_at_chance_within_strict_pairs():
-    clips = 16 * SCALES["cpu"].test
+    clips = 16 * DRAWN_SIZES["cpu"].test
     for share in strict("tsn_resnet50", "pairs.strict"):
         assert abs(share - 50) <= 3 * 100 * 0.5 / clips**0.5
 

@@ -1,12 +1,13 @@
-"""Experiments: a key that names all that matters, run once, recorded, found again."""
+"""Running experiments: once each, recorded, resumed, scored again from kept weights, and averaged in ensembles."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,13 +17,12 @@ from ctnet import paths
 from ctnet.data import motionpairs
 from ctnet.data.loading import readers
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
-from ctnet.experiments import plan, records, run, scales
-from ctnet.experiments.experiment import Experiment
-from ctnet.paper import printed, studies
+from ctnet.experiments import plan, records, run
+from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.protocol import Protocol
 from ctnet.training import train
 from ctnet.training.recipe import Recipe
-from tests.support.toy import PLAIN
+from tests.support.toy import PLAIN, write_set
 
 pytest_plugins = "tests.support.prepared"
 
@@ -33,6 +33,8 @@ E = Experiment(
     scale="little",
     overrides=tuple(PLAIN.items()),
 )
+BLANK = dict.fromkeys(records.NEEDED, {})
+ALL_STEPS = [(epoch, step) for epoch in (0, 1) for step in (0, 1)]
 
 
 @pytest.fixture
@@ -56,52 +58,7 @@ def steps(monkeypatch):
     return made
 
 
-def test_the_key_is_the_same_on_every_machine():
-    pinned = Experiment(
-        "ctnet_resnet50",
-        data="kinetics400",
-        recipe=Recipe(110, 64, 0.01, 10, 0.5, 1e-4, 0.9, 20.0, (5.0, 10.0), (1.0, 0.875), True, "32-true", 0.05),
-        protocol=Protocol(8, 3, 10, 256, "dense"),
-        seed=3,
-        scale="paper",
-        overrides=(("width", 64),),
-    )
-    assert pinned.key == "ctnet_resnet50-s3-c138681a50a5"
-
-
-def test_every_field_changes_the_key():
-    other = {str: lambda v: v + "x", int: lambda v: v + 1, float: lambda v: v + 0.5, bool: lambda v: not v}
-    other[type(None)] = lambda _: 512
-
-    def changed(value):
-        """The value with each of its fields in turn set to something else."""
-        for f in fields(value):
-            old = getattr(value, f.name)
-            if f.name == "sampling":
-                yield replace(value, sampling="dense")
-            elif f.name == "crops":
-                yield replace(value, crops=3)
-            elif isinstance(old, Recipe | Protocol):
-                yield from (replace(value, **{f.name: new}) for new in changed(old))
-            else:
-                new = (*old, old[0]) if isinstance(old, tuple) else other[type(old)](old)
-                yield replace(value, **{f.name: new})
-
-    base = replace(E, data="kinetics400", overrides=(("width", 16),))
-    made = [base, replace(base, overrides=(("width", 32),)), *changed(base)]
-    assert len(made) == 2 + len(fields(Recipe)) + len(fields(Protocol)) + len(fields(Experiment)) - 2
-    assert len({e.key for e in made}) == len(made)
-
-
-def test_the_key_follows_the_version_of_drawn_clips(monkeypatch):
-    smoke = replace(E, scale="smoke")
-    before = smoke.key
-    assert before.startswith("tsn_resnet50-s0-") and before == replace(E, scale="smoke").key
-    monkeypatch.setattr(motionpairs, "VERSION", motionpairs.VERSION + 1)
-    assert smoke.key != before
-
-
-def test_an_experiment_is_run_once_and_recorded_with_all_that_it_took(home, monkeypatch):
+def test_experiment_is_run_once_and_recorded(home, monkeypatch):
     from ctnet.data.manifest import DataInfo
     from ctnet.inference.evaluate import score, test_split
     from ctnet.inference.scores import Scores, metrics
@@ -130,7 +87,7 @@ def test_an_experiment_is_run_once_and_recorded_with_all_that_it_took(home, monk
     # what is left of the run says the same again
     folder = paths.runs_root() / "little" / E.key
     info = DataInfo.read(paths.data_root() / "motionpairs-little")
-    kept = Scores.load(folder / "scores.npz")
+    kept = Scores.load(folder / f"scores-{E.key}.npz")
     assert kept.predictions.tolist() == record["predictions"]
     assert metrics(kept) | {"shuffled": result.metrics["shuffled"]} == result.metrics
     network = weights.load(folder / "weights.safetensors")
@@ -145,37 +102,36 @@ def test_an_experiment_is_run_once_and_recorded_with_all_that_it_took(home, monk
     assert records.recorded([E, replace(E, seed=1)]) == [found]
 
 
-def test_fresh_runs_all_of_it_again_and_replaces_the_record(home, steps):
+def test_fresh_trains_again_and_replaces_the_record(home, steps):
     first = run.run(E, progress=False)
-    all_steps = [(epoch, step) for epoch in (0, 1) for step in (0, 1)]
-    assert steps == all_steps
+    assert steps == ALL_STEPS
     path = records.path_of(E.key, "little")
     path.write_text(path.read_text().replace('"seconds"', '"secs"'))
     second = run.run(E, fresh=True, progress=False)
-    assert steps == 2 * all_steps
+    assert steps == 2 * ALL_STEPS
     assert '"seconds"' in path.read_text()
     assert second.metrics == first.metrics and second.record["training"]["epochs"] == first.record["training"]["epochs"]
 
 
-def test_fresh_takes_what_another_fresh_call_made_while_it_waited(home, monkeypatch):
-    records.write(E.key, "little", dict.fromkeys(records.NEEDED, {}))
+def test_fresh_loads_what_another_fresh_call_recorded_meanwhile(home, monkeypatch):
+    records.write(E.key, "little", BLANK)
     monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("run twice"))
     alone = run.alone
 
     @contextmanager
-    def waits(experiment):
-        records.write(E.key, "little", dict.fromkeys(records.NEEDED, {}) | {"metrics": {"top1": 1.0}}, replace=True)
+    def waits(folder):
+        records.write(E.key, "little", BLANK | {"metrics": {"top1": 1.0}}, replace=True)
         os.utime(records.path_of(E.key, "little"), (time.time() + 1,) * 2)
-        with alone(experiment) as folder:
-            yield folder
+        with alone(folder):
+            yield
 
     monkeypatch.setattr(run, "alone", waits)
     assert run.run(E, fresh=True).metrics == {"top1": 1.0}
 
 
-def test_videos_are_read_by_other_processes_beside_a_gpu(home, monkeypatch):
+def test_videos_are_read_by_worker_processes_beside_a_gpu(home, monkeypatch):
     asked = []
-    monkeypatch.setattr(run, "carry_out", lambda e, folder, workers, _: asked.append(workers) or {})
+    monkeypatch.setattr(run, "carry_out", lambda plan, workers, *_: asked.append(workers) or {})
     monkeypatch.setattr(records, "write", lambda *_, **__: None)
     for gpu in (False, True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
@@ -183,14 +139,14 @@ def test_videos_are_read_by_other_processes_beside_a_gpu(home, monkeypatch):
     assert asked == [0, readers()]
 
 
-def test_a_place_that_takes_no_record_is_told_before_training(home, monkeypatch):
+def test_results_folder_that_cannot_be_made_is_an_error_before_training(home, monkeypatch):
     monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("hours of work"))
     (home / "results").write_text("a file")
     with pytest.raises(ResultError, match="results/little: cannot be made .Not a directory.; .* set CTNET_RESULTS"):
         run.run(E)
 
 
-def test_fresh_does_not_go_on_from_a_checkpoint(home, steps, monkeypatch):
+def test_fresh_ignores_a_checkpoint(home, steps, monkeypatch):
     cut_off(monkeypatch)
     steps.clear()
     run.run(E, fresh=True, progress=False)
@@ -210,9 +166,10 @@ def cut_off(monkeypatch):
         run.run(E, progress=False)
 
 
-def test_a_run_that_was_cut_off_goes_on_and_ends_as_the_unbroken_one(home, steps, monkeypatch):
+def test_interrupted_run_resumes_and_ends_like_an_unbroken_one(home, steps, monkeypatch):
     whole = run.run(E, progress=False)
     records.path_of(E.key, "little").unlink()
+    shutil.rmtree(plan.folder_of(E))
     cut_off(monkeypatch)
     assert records.recorded([E]) == []
     steps.clear()
@@ -222,16 +179,16 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_as_the_unbroken_one(home, steps
     assert resumed.record["training"]["epochs"] == whole.record["training"]["epochs"]
 
 
-def test_the_checkpoint_of_a_run_killed_after_its_record_is_removed(home):
+def test_checkpoint_left_after_the_record_is_removed(home):
     from filelock import FileLock
 
     folder = plan.folder_of(E)
     folder.mkdir(parents=True)
     (folder / "last.ckpt").touch()
-    records.write(E.key, "little", dict.fromkeys(records.NEEDED, {}))
+    records.write(E.key, "little", BLANK)
     with FileLock(folder / "lock"):
         run.run(E)
-        assert (folder / "last.ckpt").exists(), "another process runs it anew"
+        assert (folder / "last.ckpt").exists(), "another process is training in this folder"
     run.run(E)
     assert not (folder / "last.ckpt").exists()
 
@@ -239,21 +196,22 @@ def test_the_checkpoint_of_a_run_killed_after_its_record_is_removed(home):
 CHILD = """
 import os, sys, time
 from pathlib import Path
-from ctnet import experiments, results
+from ctnet.experiments import records, run
+from ctnet.experiments.experiment import Experiment
 place = Path(sys.argv[1])
-def carry_out(experiment, folder, workers, progress):
+def carry_out(plan, workers, progress, since):
     with open(place / "ran", "a") as file:
         file.write(f"{os.getpid()}\\n")
     while not (place / "go").exists():
         time.sleep(0.02)
-    return dict.fromkeys(results.NEEDED, {"pid": os.getpid()})
-experiments.carry_out = carry_out
+    return dict.fromkeys(records.NEEDED, {"pid": os.getpid()})
+run.carry_out = carry_out
 print("asks", flush=True)
-print(experiments.run(experiments.Experiment("tsn_resnet50", scale="smoke")).metrics["pid"], flush=True)
+print(run.run(Experiment("tsn_resnet50", scale="smoke")).metrics["pid"], flush=True)
 """
 
 
-def test_two_processes_that_want_the_same_experiment_run_it_once(places):
+def test_two_processes_run_the_same_experiment_once(places):
     def start():
         command = [sys.executable, "-c", CHILD, str(places)]
         environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
@@ -274,7 +232,7 @@ def test_two_processes_that_want_the_same_experiment_run_it_once(places):
     assert told == [str(first.pid)] * 2 and (places / "ran").read_text() == f"{first.pid}\n"
 
 
-def test_a_damaged_result_is_named_and_left_alone(home, steps):
+def test_damaged_record_is_named_and_kept(home, steps):
     path = records.path_of(E.key, "little")
     path.parent.mkdir(parents=True)
     for text in ('{"metrics": {"top1"', "[]", "null", '{"metrics": {}}', b"\xff\xfe"):
@@ -285,12 +243,12 @@ def test_a_damaged_result_is_named_and_left_alone(home, steps):
     assert steps == []
 
 
-def test_a_result_that_came_from_elsewhere_meanwhile_is_not_overwritten(home, monkeypatch):
+def test_record_that_appeared_meanwhile_is_not_overwritten(home, monkeypatch):
     path = records.path_of(E.key, "little")
 
     def carry_out(*_):
         path.write_text("{}")
-        return dict.fromkeys(records.NEEDED, {})
+        return BLANK
 
     monkeypatch.setattr(run, "carry_out", carry_out)
     with pytest.raises(ResultError, match="there is a result already; it is replaced only when asked"):
@@ -298,13 +256,11 @@ def test_a_result_that_came_from_elsewhere_meanwhile_is_not_overwritten(home, mo
     assert path.read_text() == "{}"
 
 
-def test_a_record_of_other_clips_under_the_same_name_is_not_shown_as_theirs(home, tmp_path, monkeypatch):
-    from tests.support.toy import write_set
-
+def test_record_of_other_clips_under_the_same_name_is_refused(home, tmp_path, monkeypatch):
     own = write_set(tmp_path / "own", clips=2)
     facts = json.loads((own / "dataset.json").read_text())
     e = replace(E, data=str(own), scale="cpu")
-    records.write(e.key, "cpu", dict.fromkeys(records.NEEDED, {}) | {"data": {"content": "a1"}})
+    records.write(e.key, "cpu", BLANK | {"data": {"content": "a1"}})
     for content in (None, "a1"):  # sets of before there was a sum, and the same clips
         (own / "dataset.json").write_text(json.dumps(facts | ({"content_sha256": content} if content else {})))
         assert run.run(e).key == e.key
@@ -313,80 +269,151 @@ def test_a_record_of_other_clips_under_the_same_name_is_not_shown_as_theirs(home
         run.run(e)
     monkeypatch.setenv("CTNET_DATA", str(home / "nowhere"))
     (own / "dataset.json").unlink()
-    assert run.run(e).key == e.key, "a result can be looked at without its data"
+    assert run.run(e).key == e.key, "a record can be read without its data"
 
 
-def test_nothing_is_made_where_the_data_are_absent(home, monkeypatch):
+def test_missing_data_leave_nothing_behind(home, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(home / "nowhere"))
     with pytest.raises(DataError, match="data set absent; run: python -m ctnet data prepare motionpairs"):
         run.run(replace(E, scale="smoke"))
     assert list(home.iterdir()) == []
 
 
-def test_a_place_for_runs_that_cannot_be_written_is_named(home, monkeypatch):
+def test_runs_folder_that_cannot_be_written_is_named(home, monkeypatch):
     (home / "file").touch()
     monkeypatch.setenv("CTNET_RUNS", str(home / "file"))
     with pytest.raises(TrainingError, match="make room or set CTNET_RUNS"):
         run.run(E)
 
 
-def test_seeds_are_runs_of_their_own(home):
+def test_seeds_are_experiments_of_their_own(home):
     first, second = (run.run(replace(E, seed=seed), progress=False) for seed in (0, 1))
     assert first.key != second.key
     losses = [r.record["training"]["epochs"][0]["loss"] for r in (first, second)]
-    assert not np.isclose(*losses), "another seed, other weights and another order"
-    with pytest.raises(ConfigError, match="seed must be at least 0, not -1"):
-        replace(E, seed=-1)
+    assert not np.isclose(*losses), "another seed has other weights and another order"
 
 
-@pytest.mark.parametrize("scale", scales.SCALES)
-def test_a_row_has_an_experiment_for_each_seed_of_the_scale(scale):
-    made = scales.experiments("ctnet_resnet50", scale)
-    settings = scales.SCALES[scale]
-    assert tuple(e.seed for e in made) == settings.seeds and len({e.key for e in made}) == len(made)
-    assert {(e.recipe, e.protocol, e.data, e.scale) for e in made} == {
-        (settings.recipe, settings.protocol, settings.data, scale)
-    }
-    assert [e.seed for e in scales.experiments("ctnet_resnet50", scale, seeds=[7, 5])] == [7, 5]
+# --- one training, several tests
 
 
-def test_the_paper_scale_is_the_recipe_of_a1():
-    assert scales.SCALES["paper"].recipe == Recipe()
-    assert str(scales.SCALES["paper"].protocol) == "8x1x1@256"
+def test_other_views_are_scored_from_kept_weights_without_training(home, steps):
+    first = run.run(E, progress=False)
+    assert steps == ALL_STEPS
+    views = [replace(E, protocol=replace(E.protocol, crops=3)), replace(E, protocol=replace(E.protocol, clips=2))]
+    found = [run.run(e, progress=False) for e in views]
+    assert steps == ALL_STEPS, "nothing was trained again"
+    assert len({first.key, *(r.key for r in found)}) == 3
+    for result, name in zip(found, ("4x3x1@32", "4x1x2@32"), strict=True):
+        assert result.record["experiment"]["protocol_name"] == name
+        assert result.record["training"] == first.record["training"]
+        assert result.record["training"]["experiment"] == E.key
+    assert found[0].metrics["top1"] == first.metrics["top1"], "three crops of a square clip are one"
+    assert {p.name for p in plan.folder_of(E).glob("scores-*.npz")} == {f"scores-{r.key}.npz" for r in (first, *found)}
 
 
-def test_unknown_names_are_named_with_the_near_ones():
-    with pytest.raises(ConfigError, match="unknown scale 'cpuu'; did you mean cpu"):
-        scales.experiments("ctnet_resnet50", "cpuu")
-    with pytest.raises(ConfigError, match="unknown model 'ctnet_resnet5'; did you mean ctnet_resnet50"):
-        scales.experiments("ctnet_resnet5", "cpu")
+def test_test_before_its_training_gives_both_the_same_weights(home, steps):
+    three = replace(E, protocol=replace(E.protocol, crops=3))
+    run.run(three, progress=False)
+    assert steps == ALL_STEPS
+    run.run(E, progress=False)
+    assert steps == ALL_STEPS
 
 
-def test_a_row_of_the_paper_finds_its_result_of_the_largest_scale(home):
-    row = printed.row("2a/ct")
-    assert studies.recorded_for(row) is None
-    for scale in ("cpu", "gpu"):
-        (e,) = scales.experiments(row.models[0], scale, seeds=[1])
-        records.write(e.key, scale, dict.fromkeys(records.NEEDED, {}))
-        assert studies.recorded_for(row) == e.key
-    assert studies.recorded_for(replace(row, models=())) is None
+def test_network_is_tested_on_another_data_set_of_the_same_classes(home, steps, tmp_path):
+    one, other = (write_set(tmp_path / name, clips=4) for name in ("one", "other"))
+    for folder in (one, other):
+        write_set(folder, clips=4, seed=3, split="test")
+        facts = json.loads((folder / "dataset.json").read_text())
+        (folder / "dataset.json").write_text(
+            json.dumps(facts | {"splits": {"train": 4, "test": 4}, "name": folder.name})
+        )
+    e = replace(E, data=str(one), scale="cpu", recipe=replace(E.recipe, batch_size=4))
+    run.run(e, progress=False)
+    steps.clear()
+    moved = run.run(replace(e, test_data=str(other)), progress=False)
+    assert steps == [] and moved.record["data"]["name"] == "other"
+    facts = json.loads((other / "dataset.json").read_text())
+    (other / "dataset.json").write_text(json.dumps(facts | {"classes": ["green", "red"]}))
+    records.path_of(moved.key, "cpu").unlink()
+    with pytest.raises(ConfigError, match="other: other classes than tsn_resnet50 was trained on"):
+        run.run(replace(e, test_data=str(other)), progress=False)
 
 
-def test_fewer_epochs_than_the_warm_up_are_refused():
-    for scale, epochs in (("smoke", 0), ("cpu", 1), ("paper", 8)):
-        with pytest.raises(ConfigError, match=f"{epochs} epochs: must be more than the"):
-            scales.experiments("tsn_resnet50", scale, epochs=epochs)
+def test_fresh_trains_a_shared_training_once(home, steps):
+    three = replace(E, protocol=replace(E.protocol, crops=3))
+    for e in (E, three):
+        run.run(e, progress=False)
+    steps.clear()
+    since = time.time()
+    for e in (E, three):
+        run.run(e, fresh=True, progress=False, since=since)
+    assert steps == ALL_STEPS
 
 
-def test_cores_are_shared_out(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
-    assert readers() == 8
-    monkeypatch.setenv("CTNET_CORES", "4")
-    assert readers() == 3
+def test_weights_of_other_clips_under_the_same_name_are_refused(home, tmp_path):
+    own = write_set(tmp_path / "own", clips=4)
+    write_set(own, clips=4, seed=1, split="test")
+    facts = json.loads((own / "dataset.json").read_text()) | {"splits": {"train": 4, "test": 4}}
+    (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "a1"}))
+    e = replace(E, data=str(own), scale="cpu", recipe=replace(E.recipe, batch_size=4))
+    run.run(e, progress=False)
+    (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
+    with pytest.raises(ResultError, match="weights.safetensors: was trained on other clips than data set .* holds now"):
+        run.run(replace(e, protocol=replace(e.protocol, crops=3)), progress=False)
 
 
-def test_a_set_of_ones_own_does_not_take_the_recipe_of_one_that_its_name_begins_with():
-    def recipe(data):
-        return scales.experiments("ctnet_resnet50", "paper", data)[0].recipe
+def test_weights_of_an_earlier_version_are_used_with_the_course_of_their_record(home, steps):
+    first = run.run(E, progress=False)
+    (plan.folder_of(E) / plan.COURSE).unlink()
+    steps.clear()
+    again = run.run(replace(E, protocol=replace(E.protocol, clips=2)), progress=False)
+    assert steps == [] and again.record["training"] == first.record["training"]
+    (plan.folder_of(E) / plan.COURSE).unlink(missing_ok=True)
+    records.path_of(E.key, "little").unlink()
+    run.run(replace(E, protocol=replace(E.protocol, clips=3)), progress=False)
+    assert steps == ALL_STEPS, "nothing says how these weights were trained: train again"
 
-    assert recipe("ucf101_3") == recipe("ucf101") != recipe("ucf101_small") == recipe("mine")
+
+# --- ensembles
+
+
+def test_ensemble_averages_the_scores_of_its_members_and_names_them(home, steps):
+    from ctnet.inference.scores import Scores, ensemble, metrics
+
+    members = (E, replace(E, protocol=replace(E.protocol, clips=2)))
+    both = Ensemble(members)
+    result = run.run(both, progress=False)
+    assert steps == ALL_STEPS, "the members share their training"
+    assert result.record["experiment"]["members"] == [e.key for e in members]
+    assert result.record["experiment"]["protocol_name"] == "4x1x1@32 + 4x1x2@32"
+    kept = {e.key: Scores.load(plan.folder_of(e) / f"scores-{e.key}.npz") for e in members}
+    together = ensemble(kept)
+    assert result.record["predictions"] == together.predictions.tolist() and result.metrics == metrics(together)
+    assert records.recorded([*members, both])[2] == result
+    assert run.run(both) == result, "recorded"
+
+
+def test_ensemble_of_recorded_members_without_scores_scores_them_again(home, steps):
+    members = (E, replace(E, protocol=replace(E.protocol, clips=2)))
+    for e in members:
+        run.run(e, progress=False)
+        (plan.folder_of(e) / f"scores-{e.key}.npz").unlink()
+    steps.clear()
+    assert run.run(Ensemble(members), progress=False).seed == 0
+    assert steps == []
+
+
+# --- plans
+
+
+def test_plan_names_every_folder_once(home):
+    made = plan.resolve(replace(E, protocol=replace(E.protocol, crops=3)))
+    assert made.folder == paths.runs_root() / "little" / E.key and made.weights.parent == made.folder
+    assert made.train_set == made.test_set == paths.data_root() / "motionpairs-little" and made.start is None
+
+
+def test_plan_refuses_what_has_no_form_or_no_start(home):
+    with pytest.raises(ConfigError, match="ct_resnet50_blocks1 has no little scale .*; use gpu or paper"):
+        plan.resolve(replace(E, model="ct_resnet50_blocks1", overrides=(("depths", (2, 2, 2)),)))
+    with pytest.raises(ConfigError, match="init 'imagenett' is neither scratch, imagenet nor a prepared data set"):
+        plan.resolve(replace(E, init="imagenett"))

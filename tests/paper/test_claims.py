@@ -1,5 +1,6 @@
 """The paper's claims: complete, consistent with its tables, and decided by rules that can go either way."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -7,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctnet import paths
 from ctnet.errors import ConfigError, DataError
-from ctnet.paper import claims, printed
+from ctnet.paper import claims, evidence, printed
 from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Verdict
 from ctnet.paths import ROOT
 
-CLAIMS = {claim.id: claim for claim in claims.claims()}
+CLAIMS = {claim.id: claim for claim in claims.stated()}
 COMPARISONS = [claim for claim in CLAIMS.values() if claim.kind in ("accuracy", "sota")]
 COSTS = [claim for claim in CLAIMS.values() if claim.kind == "cost"]
 MORE, CLOSE = CLAIMS["2a-csn"], CLAIMS["2b-4d"]
@@ -20,7 +22,7 @@ points = st.floats(-50, 50, allow_nan=False).map(lambda x: round(x, 2))
 
 
 def test_claims_are_named_once_and_complete():
-    assert len(CLAIMS) == len(claims.claims()) == 57
+    assert len(CLAIMS) == len(claims.stated()) == 57
     for claim in CLAIMS.values():
         assert claim.claim and claim.section and 1 <= claim.page <= 13, claim.id
         assert claim.table in ("", *printed.tables()), claim.id
@@ -72,11 +74,11 @@ def test_cost_claims_with_our_counts():
 
 
 def test_printed_costs_support_the_factors_that_the_paper_states():
-    def printed(ref):
+    def as_printed(ref):
         return printed.row(ref).paper["gflops"]
 
     for name in ("3-nl-cost", "4-slowfast101-cost", "4-en-cost"):
-        assert claims.cost_verdict(CLAIMS[name], printed).verdict == SUPPORTED
+        assert claims.cost_verdict(CLAIMS[name], as_printed).verdict == SUPPORTED
 
 
 def cost_claim(test: str, value: str = "") -> claims.Claim:
@@ -153,7 +155,12 @@ def test_p_is_that_of_the_paired_t_test():
     # mean 2, standard deviation 1, three seeds: t = 2 sqrt 3, two degrees of freedom
     t = 2 * math.sqrt(3)
     p = 1 - t / math.sqrt(t * t + 2)
-    assert claims.accuracy_verdict(MORE, [1.0, 2.0, 3.0]) == (PARTLY, pytest.approx(2.0), pytest.approx(p))
+    interval = (
+        pytest.approx(2 - 4.30265 / math.sqrt(3), abs=1e-4),
+        pytest.approx(2 + 4.30265 / math.sqrt(3), abs=1e-4),
+    )
+    found = claims.accuracy_verdict(MORE, [1.0, 2.0, 3.0])
+    assert found == (PARTLY, pytest.approx(2.0), pytest.approx(p), interval, 3)
     assert p > claims.LEVEL
 
 
@@ -217,7 +224,7 @@ def test_a_claim_against_several_rows_needs_each_of_them():
     maybe_worse = [-0.1, -0.9, 0.4]
 
     def decide(*results):
-        return claims.verdict(claim, dict(zip(claim.pairs, results, strict=False)), {})
+        return claims.verdict(claim, dict(zip(claim.comparisons, results, strict=False)), {})
 
     assert decide(clear, clear) == Verdict(UNMEASURED)
     assert decide(clear, clear, clear).verdict == SUPPORTED
@@ -235,22 +242,24 @@ def test_a_claim_against_several_rows_needs_each_of_them():
 
 
 @pytest.mark.parametrize("gaps", [[1.0, 2.0, 4.0], [-3.0, -2.0, 0.5], [0.1, 0.1, 0.1], [2.0]])
-def test_a_table_and_a_verdict_have_one_test(gaps):
-    from ctnet.book import tables
+def test_tables_and_verdicts_use_the_same_test(gaps):
+    from ctnet.book.report import paired
+    from ctnet.book.tables import p_value
 
     class Run:
         metrics = {}
 
         def __init__(self, seed, value):
-            self.record, self.value = {"experiment": {"seed": seed}}, value
+            self.seed, self.value = seed, value
 
         def metric(self, name):
             return self.value
 
-    found = {"ct": [Run(i, gap) for i, gap in enumerate(gaps)], "csn": [Run(i, 0.0) for i in range(len(gaps))]}
-    (line,) = tables.comparison_table("2a", found, [("ct", "csn")]).to_dict("records")
-    p = claims.accuracy_verdict(MORE, gaps).p
-    assert line.get("p") == (None if p is None else tables.p_value(p)) and ("95 % interval" in line) == (p is not None)
+    line = paired([Run(i, gap) for i, gap in enumerate(gaps)], [Run(i, 0.0) for i in range(len(gaps))])
+    v = claims.accuracy_verdict(MORE, gaps)
+    assert v.seeds == len(gaps)
+    assert line.get("p") == (None if v.p is None else p_value(v.p))
+    assert line.get("95 % interval") == (v.interval and "{:.1f} to {:.1f}".format(*v.interval))
 
 
 def test_every_decided_verdict_has_a_badge():
@@ -258,7 +267,7 @@ def test_every_decided_verdict_has_a_badge():
     from ctnet.paper import evidence
 
     assert set(claims_page.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(claims_page.BADGES.values())) == 4
-    found = evidence.Evidence({MORE.pairs[0]: [-1.0, 0.5]}, {MORE.pairs[0]: "cpu"})
+    found = evidence.Evidence({MORE.comparisons[0]: [-1.0, 0.5]}, {MORE.comparisons[0]: "cpu"})
     assert "{bdg-secondary}`undecided`" in claims_page.claims_table(found)
 
 
@@ -270,15 +279,15 @@ def test_measured_mechanisms_are_decided_by_their_measurement():
 
 
 def test_wrong_kinds_and_tests_are_named(tmp_path, monkeypatch):
-    header, first, *_ = (printed.paper_root() / "claims.csv").read_text(encoding="utf-8").splitlines()
-    monkeypatch.setattr(printed, "paper_root", lambda: tmp_path)
+    header, first, *_ = (paths.paper_root() / "claims.csv").read_text(encoding="utf-8").splitlines()
+    monkeypatch.setattr(paths, "paper_root", lambda: tmp_path)
     for right, wrong, message in (
         (",cost,", ",costs,", "unknown kind of claim light 'costs'; did you mean cost"),
         (",less,", ",lesser,", "unknown test of claim light 'lesser'; did you mean less"),
     ):
         (tmp_path / "claims.csv").write_text(f"{header}\n{first.replace(right, wrong)}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
-            claims.claims.__wrapped__()
+            claims.stated.__wrapped__()
 
 
 def test_importing_the_tables_is_light():
@@ -286,8 +295,25 @@ def test_importing_the_tables_is_light():
     import sys
 
     code = (
-        "import sys, ctnet.claims, ctnet.paper; ctnet.claims.claims(); ctnet.paper.rows(); "
+        "import sys; from ctnet.paper import claims, evidence, printed, studies; claims.stated(); printed.rows(); "
         "print([m for m in ('pandas', 'torch', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_claims_json_has_one_object_for_each_claim():
+    comparison = MORE.comparisons[0]
+    found = evidence.Evidence({comparison: [1.0, 2.0, 3.0]}, {comparison: "cpu"}, {"field-k": True})
+    objects = evidence.claims_json(found)
+    assert [o["id"] for o in objects] == [claim.id for claim in claims.stated()]
+    keys = ["id", "kind", "table", "claim", "verdict", "effect", "interval", "p", "seeds", "scale"]
+    assert all(list(o) == keys for o in objects)
+    assert json.loads(json.dumps(objects, allow_nan=False)) == objects
+    by_id = {o["id"]: o for o in objects}
+    measured, cost, mechanism = by_id[MORE.id], by_id["light"], by_id["field-k"]
+    assert (measured["seeds"], measured["scale"], measured["effect"]) == (3, "cpu", pytest.approx(2.0))
+    low, high = measured["interval"]
+    assert low < 0 < measured["effect"] < high and measured["p"] > claims.LEVEL
+    assert cost["verdict"] == SUPPORTED and cost["effect"] > 1 and cost["interval"] is cost["seeds"] is None
+    assert mechanism["verdict"] == SUPPORTED and mechanism["scale"] is None

@@ -1,10 +1,8 @@
 """Our side of the paper's tables: each row of ours costs what an independent count says."""
 
-import json
-
 import pytest
 
-from ctnet.paper import costs, printed, studies
+from ctnet.paper import costs, printed
 from ctnet.protocol import Protocol
 
 ROWS = {row.ref: row for row in printed.rows()}
@@ -61,19 +59,6 @@ def test_figures_that_cannot_be_matched_are_the_known_ones():
         "4/ct_r101": "1746", "4/ct_en": "2641",
         "6/ct_16x1x2": "151", "6/ct_24x3x2": "672", "6/ct_en_x1x2": "560", "6/ct_en_x3x2": "1679",
     }  # fmt: skip
-
-
-def test_rows_json_keeps_its_shape():
-    objects = studies.rows_json(experiment=lambda row: "abc" if row.ref == "2a/ct" else None)
-    assert [set(o) for o in objects] == [{"table", "row", "paper", "ours", "experiment"}] * len(ROWS)
-    assert json.loads(json.dumps(objects, allow_nan=False)) == objects
-    by_ref = {f"{o['table']}/{o['row']}": o for o in objects}
-    assert by_ref["2a/ct"]["experiment"] == "abc" and by_ref["2a/c3d"]["experiment"] is None
-    assert by_ref["2a/ct"]["paper"] == {"gflops": 36.3, "top1": 47.3, "top5": 76.2}
-    assert set(by_ref["2a/ct"]["ours"]) == {"gflops", "gmacs", "params_m"}
-    assert by_ref["4/x3d_xl"]["ours"] is None
-    with_cost = {ref for ref, o in by_ref.items() if o["ours"]}
-    assert with_cost == {row.ref for row in OURS}
 
 
 def test_views_multiply_operations_but_not_parameters():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ctnet import paths
 from ctnet.errors import ConfigError, DataError
 from ctnet.paper import costs, printed
 
@@ -49,7 +50,7 @@ def test_stored_counts_and_digest(name):
 
 
 def test_every_table_has_a_file_and_every_file_a_table():
-    files = {p.stem.removeprefix("table_") for p in printed.paper_root().glob("table_*.csv")}
+    files = {p.stem.removeprefix("table_") for p in paths.paper_root().glob("table_*.csv")}
     assert files == set(printed.tables())
 
 
@@ -232,9 +233,9 @@ def test_wrong_names_and_broken_files_are_named(tmp_path, monkeypatch):
         printed.table("2")
     with pytest.raises(ConfigError, match="2a/ct"):
         printed.row("2a/cct")
-    monkeypatch.setattr(printed, "paper_root", lambda: tmp_path)
-    with pytest.raises(DataError, match="table_2a.csv: not found"):
-        printed.table("2a")
+    monkeypatch.setattr(paths, "paper_root", lambda: tmp_path)
+    with pytest.raises(DataError, match="table_2a.csv: not found; it belongs to the repository, restore it with git"):
+        printed.rows_of("2a")
     (tmp_path / "table_2a.csv").write_text("row,gflops\nct,36.3,1\n", encoding="utf-8")
     with pytest.raises(DataError, match="line 2"):
         printed.table("2a")

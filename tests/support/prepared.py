@@ -1,4 +1,4 @@
-"""Fixtures: finished data sets; a test file takes them with `pytest_plugins = "tests.support.prepared"`."""
+"""Fixtures with prepared data sets; a test file loads them with `pytest_plugins = "tests.support.prepared"`."""
 
 import csv
 from pathlib import Path
@@ -13,19 +13,19 @@ from tests.support.toy import write_set
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory) -> Path:
-    """A set that colour alone separates: 16 training clips of two classes. Not to be changed."""
+    """16 training clips of two classes that differ in colour. Do not change it."""
     return write_set(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Path:
-    """MotionPairs at the smoke scale: 176 training and 176 test clips of 8 frames, 32 x 32. Not to be changed."""
+    """MotionPairs at the smoke scale: 176 training and 176 test clips of 8 frames, 32 x 32. Do not change it."""
     return prepare.prepare("motionpairs", "smoke", tmp_path_factory.mktemp("sets"), workers=2)
 
 
 @pytest.fixture
 def places(tmp_path, smoke, monkeypatch) -> Path:
-    """The smoke set, and empty folders for runs and results; returns the folder that these are in."""
+    """The smoke set as CTNET_DATA and empty folders for runs and results; returns the folder of those two."""
     monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
     monkeypatch.setenv("CTNET_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
@@ -34,14 +34,14 @@ def places(tmp_path, smoke, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def little(tmp_path_factory):
-    """The root of MotionPairs at a scale of the tests, "little": one training and one test clip of each class."""
-    prepare.SCALES["little"] = prepare.DrawnSize(size=32, frames=8, train=1, test=1)
+    """The root of MotionPairs at a scale for tests, "little": one training and one test clip per class."""
+    prepare.DRAWN_SIZES["little"] = prepare.DrawnSize(size=32, frames=8, train=1, test=1)
     yield prepare.prepare("motionpairs", "little", tmp_path_factory.mktemp("little"), workers=2).parent
-    del prepare.SCALES["little"]
+    del prepare.DRAWN_SIZES["little"]
 
 
 def copy_of_grid(folder: Path) -> Path:
-    """The layout of GRID's packed copy in miniature: four words, two digits, two letters; two sentences a split."""
+    """Write a tiny packed copy of GRID: four words, two digits and two letters; two sentences per split."""
     if folder.exists():
         return folder
     words = ("bin", "red", "at", "now", "zero", "one", "a", "b")
