@@ -31,7 +31,7 @@ def claims_table(found: Evidence) -> str:
         verdict = verdicts[claim.id]
         badge = f"{{bdg-{BADGES.get(verdict.verdict, PLAIN_BADGE)}}}`{verdict.verdict}`"
         here = "" if verdict.effect is None else _effect(claim, verdict.effect)
-        scales = sorted({found.scales[pair] for pair in claim.pairs if pair in found.scales})
+        scales = sorted({found.scales[c] for c in claim.comparisons if c in found.scales})
         if here and claim.kind == "accuracy":
             here += f" ({', '.join(scales)})"
         if claim.kind == "mechanism" and claim.id in found.measured:

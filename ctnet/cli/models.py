@@ -90,8 +90,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from ctnet.inference import drawing
-    from ctnet.inference.predict import predict
+    from ctnet.inference import drawing, predict
 
     if options.save:
         drawing.check(options.save)

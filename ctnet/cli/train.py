@@ -86,8 +86,6 @@ def _evaluate(options: argparse.Namespace) -> int | None:
 
     if options.scores:
         paths.writable(options.scores)
-    if _wants_launch(options):
-        return _launch(options)
     distributed.join()
     folder = options.data if options.data.is_dir() else locate(str(options.data), options.scale)
     network = network_of(options.weights)
@@ -95,6 +93,8 @@ def _evaluate(options: argparse.Namespace) -> int | None:
     info = DataInfo.read(folder)
     known = getattr(network, "classes", None) or info.classes
     _check_classes(options.weights, network.config.num_classes, known, folder, info.classes)
+    if _wants_launch(options):
+        return _launch(options)
     workers = _share_cores(options)
     scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
     if distributed.rank() == 0:

@@ -219,7 +219,8 @@ def test_an_accuracy_verdict_names_its_scale():
 
     claim = next(c for c in stated() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
     other = next(c for c in stated() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
-    found = evidence.Evidence({claim.pairs[0]: [3.0, 4.0, 5.0]}, {claim.pairs[0]: "cpu"}, {"field-one": False})
+    comparison = claim.comparisons[0]
+    found = evidence.Evidence({comparison: [3.0, 4.0, 5.0]}, {comparison: "cpu"}, {"field-one": False})
     lines = {
         line.split("|")[1].strip(): line
         for line in claims_page.claims_table(found).splitlines()

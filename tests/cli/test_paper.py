@@ -35,7 +35,7 @@ CLAIMS = [
     {
         "id": "cost",
         "kind": "cost",
-        "table": "",
+        "table": None,
         "claim": "4× fewer GFLOPs",
         "verdict": "not yet measured",
         "effect": None,
@@ -66,7 +66,7 @@ def test_rows_text_puts_paper_and_ours_side_by_side(capsys, monkeypatch):
 
 @pytest.fixture
 def claims(monkeypatch):
-    monkeypatch.setattr("ctnet.paper.evidence.claims_json", lambda: CLAIMS, raising=False)
+    monkeypatch.setattr("ctnet.paper.evidence.claims_json", lambda: CLAIMS)
 
 
 def test_claims_json_prints_one_object_for_each_claim(capsys, claims):
