@@ -128,7 +128,7 @@ def train_once(plan: Plan, workers: int, progress: bool, since: float | None = N
 
     from ctnet.data.dataset import VideoDataset
     from ctnet.models import create_model, pretrained, weights
-    from ctnet.training.train import train
+    from ctnet.training import train
 
     if (course := distributed.from_rank_0(lambda: _kept_course(plan, since))) is not None:
         return weights.load(plan.weights), course
