@@ -8,7 +8,7 @@ import pytest
 
 from ctnet.cli.main import main
 from ctnet.errors import ConfigError
-from ctnet.experiments import plan, scales
+from ctnet.experiments import scales
 from ctnet.models import weights
 from ctnet.paper import printed
 from ctnet.protocol import PROTOCOLS, Protocol, named
@@ -63,9 +63,9 @@ def test_data_set_of_the_paper_has_the_recipe_of_a1_and_its_protocol():
     assert (e.protocol, e.init, r.flip) == (named("kinetics_paper"), "imagenet", True)
     (e,) = scales.experiments("ctnet_resnet50", "paper", "ucf101_2")
     assert (e.protocol, e.init) == (named("ucf_hmdb"), "kinetics400")
-    assert [plan.start_of(e)] == scales.experiments("ctnet_resnet50", "paper", "kinetics400")
+    assert [scales.start_of(e)] == scales.experiments("ctnet_resnet50", "paper", "kinetics400")
     (e,) = scales.experiments("ctnet_resnet50", "gpu", "grid16", [1], "motionpairs")
-    assert [plan.start_of(e)] == scales.experiments("ctnet_resnet50", "gpu", "motionpairs", [1])
+    assert [scales.start_of(e)] == scales.experiments("ctnet_resnet50", "gpu", "motionpairs", [1])
     (e,) = scales.experiments("ctnet_resnet50", "paper", "something_v2")
     assert (e.recipe, e.protocol, e.init) == (scales.SCALES["paper"].recipe, named("something"), "imagenet")
     assert scales.experiments("ctnet_resnet50", "gpu", "kinetics400")[0].protocol.clips == 1
