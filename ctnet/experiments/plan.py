@@ -11,7 +11,6 @@ from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.scales import start_of
 
 WEIGHTS = "weights.safetensors"  # in the folder of a training
-COURSE = "training.json"  # beside the weights: loss and accuracy of each epoch, and what they were trained on
 CHECKPOINT = "last.ckpt"
 
 
@@ -39,11 +38,6 @@ class Plan:
     def weights(self) -> Path:
         """File of the trained weights."""
         return self.folder / WEIGHTS
-
-    @property
-    def course(self) -> Path:
-        """File with the course of the training."""
-        return self.folder / COURSE
 
     @property
     def checkpoint(self) -> Path:
