@@ -138,10 +138,9 @@ COMMAND = "from ctnet.cli.main import main; sys.exit(main(sys.argv[2:]))"
     "words, package, extra",
     [
         (["train", "tsn_resnet50", "--scale", "smoke"], "lightning", "train"),
-        (["rows"], "pandas", "notebooks"),
         (["run", "notebooks/cost.ipynb"], "nbformat", "notebooks"),
     ],
-    ids=["train", "rows", "run"],
+    ids=["train", "run"],
 )
 def test_command_without_its_extra_is_one_line(places, words, package, extra):
     done = run_with(COMMAND, *words)
