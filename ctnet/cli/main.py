@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ctnet import console
 from ctnet.cli import book, data, models, paper, train
 from ctnet.cli.options import Parser
-from ctnet.errors import CtnetError
+from ctnet.errors import CtnetError, explain_missing_packages
 
 GROUPS = (models, data, train, paper, book)  # in the order of --help
 
@@ -34,7 +34,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(words)
         options.words = list(sys.argv[1:] if words is None else words)
-        return options.action(options) or 0
+        with explain_missing_packages():
+            return options.action(options) or 0
     except CtnetError as error:
         console.tell(error)
         return 2
