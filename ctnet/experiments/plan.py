@@ -117,13 +117,13 @@ def resolve(experiment: Experiment) -> Plan:
     from ctnet.models.zoo import configured
 
     e, folder = experiment, folder_of(experiment)
-    start = None if e.init in ("scratch", "imagenet") else _resolve_start(start_of(e), e.init)
-    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
-    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
     try:
         configured(e.model, **dict(e.overrides))
     except ConfigError as error:
         raise ConfigError(f"{e.model} has no {e.scale} scale ({error}); use gpu or paper") from error
+    start = None if e.init in ("scratch", "imagenet") else _resolve_start(start_of(e), e.init)
+    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
+    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
     return Plan(e, folder, train_set, test_set, content, start)
 
 

@@ -26,7 +26,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
 
     Raises:
         ConfigError: The classes of the test set are not those of the training set.
-        ResultError: The kept weights were trained on other clips than the data set holds now.
+        WeightsError: The kept weights were trained on other clips than the data set holds now.
     """
     from ctnet.inference.evaluate import score, test_split
     from ctnet.inference.scores import metrics
@@ -68,7 +68,7 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
         what it was trained on.
 
     Raises:
-        ResultError: The kept weights were trained on other clips than the data set holds now.
+        WeightsError: The kept weights were trained on other clips than the data set holds now.
     """
     import torch
 
@@ -83,8 +83,7 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
     def kept_course() -> dict | None:
         if not plan.weights.exists() or (since is not None and plan.weights.stat().st_mtime < since):
             return None
-        if course := weights.read(plan.weights)[1].get("course"):
-            plan.check(plan.train_set, course["content"], f"{plan.weights}: was trained on")
+        if course := weights.read(plan.weights, plan.content.get(plan.train_set))[1].get("course"):
             return course
         recorded = records.Entry(e.training.key, e.scale).find()  # weights of a version that kept no course
         return recorded and recorded.record["training"]

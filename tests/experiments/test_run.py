@@ -16,7 +16,7 @@ import torch
 from ctnet import paths
 from ctnet.data import motionpairs
 from ctnet.data.loading import readers
-from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
+from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, WeightsError
 from ctnet.experiments import plan, records, run
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.protocol import Protocol
@@ -358,7 +358,9 @@ def test_weights_of_other_clips_under_the_same_name_are_refused(home, tmp_path):
     e = replace(E, data=str(own), scale="cpu", recipe=replace(E.recipe, batch_size=4))
     run.run(e, progress=False)
     (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
-    with pytest.raises(ResultError, match="weights.safetensors: was trained on other clips than data set .* holds now"):
+    with pytest.raises(
+        WeightsError, match="weights.safetensors: was trained on other clips than the data set holds now"
+    ):
         run.run(replace(e, protocol=replace(e.protocol, crops=3)), progress=False)
 
 
