@@ -118,7 +118,7 @@ class Report:
     @cached_property
     def sizes(self) -> dict[str, costs.NetworkSize | None]:
         """Row -> the true size of its network; None where the number of classes is not known from any record."""
-        classes = next((len(r.record["data"]["classes"]) for runs in self.results.values() for r in runs), None)
+        classes = next((r.num_classes for runs in self.results.values() for r in runs), None)
         return {
             name: costs.network_size(wanted[0], classes) if classes and wanted else None
             for name, wanted in self.wanted.items()

@@ -41,6 +41,11 @@ class Result:
         """Seed of the experiment."""
         return self.record["experiment"]["seed"]
 
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of the data set; earlier records of MotionPairs hold only the labels of its clips."""
+        return len(self.record["data"].get("classes", ())) or 1 + max(self.record["labels"])
+
     def metric(self, name: str) -> float:
         """One accuracy by its name.
 

@@ -92,6 +92,15 @@ def test_accuracies_stand_beside_the_size_of_the_small_network_and_not_the_paper
     assert all(float(value) < 1 for value in frame["parameters (M)"])
 
 
+@pytest.mark.parametrize("table", ["2a", "2g"])
+def test_recorded_tables_of_the_repository_can_be_shown(table, monkeypatch):
+    monkeypatch.delenv("CTNET_RESULTS")
+    made = report(table, "cpu")
+    assert all(len(runs) == len(scales.SCALES["cpu"].seeds) for runs in made.results.values())
+    frame = made.accuracies()
+    assert (frame["strict"] != "–").all() and (frame["MFLOPs"] != "–").all()
+
+
 def test_size_at_the_paper_scale_is_the_papers():
     found = {"ct_pw_te": [result(0, 50.0, scale="paper")]}
     found["ct_pw_te"][0].record["data"]["classes"] = ["a"] * 174
