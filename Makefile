@@ -59,8 +59,8 @@ bench: setup ## speed, as ratios within one run
 	@$(PY) -m ctnet data prepare motionpairs --scale cpu
 	@$(PY) -m ctnet bench
 
-soak: setup ## reads, kills and broken files: MINUTES=9 for each of the three
-	@$(PY) -m tests.soak.soak $(if $(MINUTES),--minutes $(MINUTES))
+soak: setup ## video reads, kills and damaged files at length: MINUTES=9 for each of the three
+	@$(PY) -m pytest tests/soak --soak -q -s $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: ## resolve pyproject.toml again; versions already in requirements.lock stay where they can
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m uv pip compile -q --universal --python-version 3.11.5 pyproject.toml \

@@ -1,5 +1,6 @@
-"""The part `loader` of the bench: clips/s of one core, from file to batch, beside bare decord and the network."""
+"""The section `loader` of the bench: clips/s that one core reads, compared with bare decord and with the network."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -8,20 +9,22 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from benchmarks.timing import interleave, summary, table, threads
+from benchmarks.timing import device, interleave, summary, table, threads
 from ctnet.clips import normalize
 from ctnet.data import decoding
 from ctnet.data.dataset import VideoDataset
-from ctnet.data.loading import loader
+from ctnet.data.loading import loader as make_loader
 from ctnet.data.sampling import sample
 from ctnet.data.video import has_decord, read_frames
 from ctnet.data.writing import write_set
+from ctnet.models import create_model
 
-LENGTH, HEIGHT, WIDTH = 120, 240, 320  # frames and pixels of a video
+LENGTH, HEIGHT, WIDTH = 120, 240, 320  # frames and pixels of each video
+CLIPS = 4  # videos, and clips in a batch
 
 
-def texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Noise of all scales, as pictures have it: uint8 (height, width, 3)."""
+def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Return noise at several scales, similar to a photograph: uint8 (height, width, 3)."""
     total = sum(
         s * np.kron(rng.normal(size=(-(-height // s), -(-width // s), 3)), np.ones((s, s, 1)))[:height, :width]
         for s in (4, 8, 16, 32, 64)
@@ -29,12 +32,12 @@ def texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return ((total - total.min()) / np.ptp(total) * 255).astype(np.uint8)
 
 
-def draw(path: Path, seed: int) -> Path:
-    """H.264 as x264 makes it by default: a moving camera, a patch that moves by itself, and noise."""
+def _draw(path: Path, seed: int) -> Path:
+    """Write an H.264 video with x264's defaults: a moving camera, a patch with its own motion, and noise."""
     import av
 
     rng = np.random.default_rng(seed)
-    ground, patch = texture(rng, 2 * HEIGHT, 2 * WIDTH), texture(rng, 80, 80)
+    ground, patch = _texture(rng, 2 * HEIGHT, 2 * WIDTH), _texture(rng, 80, 80)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
@@ -49,45 +52,63 @@ def draw(path: Path, seed: int) -> Path:
     return path
 
 
-def rivals(home: Path, frames: int, size: int, clips: int) -> dict[str, Callable]:
-    """The same clips by bare decord, by `read_frames`, and through the training loader up to the batch; each opens
-    every file as if for the first time.
+def readers_to_compare(home: Path, frames: int, size: int, clips: int) -> dict[str, Callable]:
+    """Return calls that read the same clips in different ways; each opens every file as if for the first time.
+
+    Args:
+        home: An empty folder for the videos.
+        frames: Frames of a clip.
+        size: Pixels of the loader's square crops.
+        clips: Number of videos, with one clip each.
+
+    Returns:
+        "decord" (if installed): bare decord; "read_frames": this library's reader; "loader": the training loader, which
+        returns a batch (clips, 3, frames, size, size).
     """
-    videos = [draw(home / f"{i}.mp4", i) for i in range(clips)]
+    videos = [_draw(home / f"{i}.mp4", i) for i in range(clips)]
     folder = write_set(home / "set", ["a"], {"train": [(video, 0, 0, LENGTH) for video in videos]})
     data = VideoDataset(folder, "train", frames, size, train=True, scales=(1, 0.875, 0.75, 0.66), flip=True)
     wanted = [(videos[i], sample(LENGTH, frames, generator=data.generator(i)).flatten().tolist()) for i in range(clips)]
 
-    def decord() -> list[np.ndarray]:
+    def by_decord() -> list[np.ndarray]:
         from decord import VideoReader
 
         return [VideoReader(str(video), num_threads=1).get_batch(places).asnumpy() for video, places in wanted]
 
-    def reading() -> list[torch.Tensor]:
+    def by_read_frames() -> list[torch.Tensor]:
         decoding._index.cache_clear()
         return [read_frames(video, places) for video, places in wanted]
 
-    def loading() -> torch.Tensor:
+    def by_loader() -> torch.Tensor:
         decoding._index.cache_clear()
-        return next(iter(loader(data, clips))).clips
+        return next(iter(make_loader(data, clips))).clips
 
-    calls = {"read_frames": reading, "loader": loading}
-    return {"decord": decord, **calls} if has_decord() else calls
+    calls = {"read_frames": by_read_frames, "loader": by_loader}
+    return {"decord": by_decord, **calls} if has_decord() else calls
 
 
-def loading(options, network: torch.nn.Module, device: torch.device, clips: int = 4) -> dict:
-    """clips/s of one core from H.264 files of 320 x 240, and of `network` (inference) on the same batch."""
+def loader(options: Namespace) -> dict:
+    """Measure reading on one core, and inference of the fused CT-Net on the same batch.
+
+    Args:
+        options: `frames`, `size` and `rounds` of the command line.
+
+    Returns:
+        The rows, the name of the first, all seconds; `overhead`, the share of time that cropping and batching add to
+        decoding; `network`, clips/s of the network; `cores`, how many cores read as fast as the network computes.
+    """
+    network = create_model("ctnet_resnet50", num_frames=options.frames).eval().fuse().to(device())
     with TemporaryDirectory() as home:
-        calls = rivals(Path(home), options.frames, options.size, clips)
-        base, batch = next(iter(calls)), calls["loader"]().to(device)
+        calls = readers_to_compare(Path(home), options.frames, options.size, CLIPS)
+        base, batch = next(iter(calls)), calls["loader"]().to(device())
         with threads(1):
             seconds = interleave(calls, options.rounds)
-    rows = summary(seconds, base, clips=clips)
+    rows = summary(seconds, base, clips=CLIPS)
     print(table(f"reading {options.frames} of {LENGTH} frames, {WIDTH} x {HEIGHT}, one core", rows, base))
     share = median(b / a for a, b in zip(seconds["read_frames"], seconds["loader"], strict=True)) - 1
-    print(f"  cropping and collating add {share:.0%} to decoding")
-    ahead = summary(interleave({"network": lambda: network(normalize(batch))}, options.rounds), "network", clips)
-    speed = ahead["network"]["clips_per_s"]
+    print(f"  cropping and batching add {share:.0%} to decoding")
+    times = interleave({"network": lambda: network(normalize(batch))}, options.rounds)
+    speed = summary(times, "network", CLIPS)["network"]["clips_per_s"]
     cores = speed / rows["loader"]["clips_per_s"]
-    print(f"  network ({device}): {speed:.1f} clips/s, what {cores:.2g} cores read")
+    print(f"  network ({device()}): {speed:.1f} clips/s, as many as {cores:.2g} cores read")
     return {"rows": rows, "base": base, "seconds": seconds, "overhead": share, "network": speed, "cores": cores}

@@ -1,7 +1,5 @@
-"""What the targets of the Makefile and the rules of the Snakefile ask for."""
+"""What the targets of the Makefile and the rules of the Snakefile run."""
 
-import json
-import os
 import re
 import shutil
 import subprocess
@@ -9,27 +7,26 @@ import sys
 
 import pytest
 
-from benchmarks import bench
-from ctnet.errors import DataError
 from ctnet.paths import ROOT
 
 TOC = "parts:\n  - chapters:\n      - file: runs/one\n"
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
 
-def asked(*words: str) -> list[str]:
-    """The commands of ctnet that `make` would run, `data prepare` and the like."""
+def commands(*words: str) -> list[str]:
+    """Return the Python commands that `make` would run, without `python -m`."""
     done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    return re.findall(r"-m ctnet (.*)", done.stdout)
+    return re.findall(r"-m ((?:ctnet|pytest) .*)", done.stdout)
 
 
-def test_every_pattern_of_the_snakefile_matches_a_file():
+def test_every_snakefile_pattern_matches_a_file():
     patterns = re.findall(r'glob\("([^"]+)"\)', (ROOT / "Snakefile").read_text())
     assert len(patterns) > 5
     assert [p for p in patterns if not any(ROOT.glob(p))] == []
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
-def test_no_job_asks_for_a_gpu_that_is_not_there(gpus, tmp_path):
+def test_notebook_jobs_ask_for_no_more_gpus_than_there_are(gpus, tmp_path):
     for folder in ("book", "notebooks"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "Snakefile", tmp_path)
@@ -42,27 +39,14 @@ def test_no_job_asks_for_a_gpu_that_is_not_there(gpus, tmp_path):
     assert re.findall(r"resources: .*gpu=(\d)", done.stdout + done.stderr) == [str(gpus)]
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
-def test_make_prepares_a_set_that_there_is():
+@needs_make
+def test_make_data_draws_at_a_scale_that_exists():
     for scale, drawn in (("paper", "cpu"), ("smoke", "smoke"), ("gpu", "gpu")):
-        assert asked("data", f"SCALE={scale}")[-1] == f"data prepare motionpairs --scale {drawn}"
-    assert asked("bench", "SCALE=gpu")[-2:] == ["data prepare motionpairs --scale cpu", "bench"]
+        assert commands("data", f"SCALE={scale}")[-1] == f"ctnet data prepare motionpairs --scale {drawn}"
+    assert commands("bench", "SCALE=gpu")[-2:] == ["ctnet data prepare motionpairs --scale cpu", "ctnet bench"]
 
 
-def test_a_benchmark_that_is_cut_keeps_the_sections_it_had(tmp_path, monkeypatch):
-    def stop(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bench, "SECTIONS", {"inference": lambda _: {"rows": 1}, "copies": stop})
-    with pytest.raises(KeyboardInterrupt):
-        bench.main(["--only", "inference", "copies", "--out", str(tmp_path / "bench.json")])
-    assert json.loads((tmp_path / "bench.json").read_text())["inference"] == {"rows": 1}
-
-
-def test_a_missing_set_is_told_before_the_first_section(tmp_path, monkeypatch):
-    ran = []
-    monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
-    monkeypatch.setattr(bench, "SECTIONS", {"inference": ran.append, "training": bench.training})
-    with pytest.raises(DataError, match="data prepare motionpairs --scale cpu"):
-        bench.main(["--out", str(tmp_path / "bench.json"), "--only", "inference", "training"])
-    assert ran == [] and os.listdir(tmp_path) == []
+@needs_make
+def test_make_soak_runs_the_long_tests():
+    assert commands("soak")[-1].split()[:3] == ["pytest", "tests/soak", "--soak"]
+    assert commands("soak", "MINUTES=2")[-1].endswith("--minutes 2")

@@ -1,4 +1,8 @@
-"""Tables of what `make soak` tried on each device and what it found; letters are those of `tables.lettered`."""
+"""Tables of what was measured on each machine: its speed (`make bench`) and its reliability (`make soak`).
+
+Every function takes the kept records of one kind, `records.kept("bench")` or `records.kept("soak")`. All tables name
+the devices by the same letters, which `devices` explains.
+"""
 
 from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
@@ -6,27 +10,57 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
+NONE = "not yet measured"
 
-def lettered(measured: Sequence[dict]) -> Iterator[tuple[str, dict]]:
-    """(letter, measurement) of each device."""
+CALLS = {"inference": "one clip", "throughput": "four clips", "kept": "one clip, memory kept"}  # sections with prices
+PRICE = ["on", "call", "precision", "operations", "time", "quartiles", "CT-Net's rate", "TSN's rate", "plain's rate"]
+
+SECTIONS = ("reads", "kills", "fuzz")  # of a soak
+KILLED = {"draw": "drawing a data set", "prepare": "preparing a set of videos", "train": "training"}
+
+
+# Devices: of both kinds of records.
+
+
+def by_letter(measured: Sequence[dict]) -> Iterator[tuple[str, dict]]:
+    """Pair each record with the letter of its device: A, B, ...
+
+    Args:
+        measured: Kept records, one per device.
+
+    Returns:
+        Pairs of letter and record.
+    """
     return zip(ascii_uppercase, measured, strict=False)
 
 
 def devices(measured: Sequence[dict]) -> pd.DataFrame:
-    """What was measured on, by the letters that the other tables use."""
+    """List the devices: letter, name, torch version, commit and time of the measurement."""
     lines = []
-    for letter, record in lettered(measured):
+    for letter, record in by_letter(measured):
         p = record["provenance"]
         line = {"": letter, "device": p["device"], "torch": p["versions"]["torch"]}
         lines.append(line | {"commit": p["commit"], "measured": p["started"]})
     return pd.DataFrame(lines, columns=["", "device", "torch", "commit", "measured"])
 
 
+# Speed: records of `make bench`.
+
+
 def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
-    """One section of `ctnet bench` on every device: median time, clips/s, and how many times as fast as the first."""
+    """Show one section of `ctnet bench` on every device.
+
+    Args:
+        measured: Kept records of the bench.
+        section: "inference", "throughput", "kept", "training" or "loader".
+
+    Returns:
+        A row for each device and call: median milliseconds per call, clips/s, how many times as fast as the first
+        call of the section, and the quartiles of that ratio over the rounds.
+    """
     columns = ["on", "what", "ms a call", "clips/s", "times the first", "quartiles"]
     lines = []
-    for letter, record in lettered(measured):
+    for letter, record in by_letter(measured):
         for what, r in record.get(section, {}).get("rows", {}).items():
             times = [f"{r['times']:.2f}", f"{r['times_low']:.2f} to {r['times_high']:.2f}"]
             values = [letter, what, f"{1000 * r['seconds']:.1f}", f"{r['clips_per_s']:.1f}", *times]
@@ -34,15 +68,19 @@ def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-CALLS = {"inference": "one clip", "throughput": "four clips", "kept": "one clip, memory kept"}
-PRICE = ["on", "call", "precision", "operations", "time", "quartiles", "CT-Net's rate", "TSN's rate", "plain's rate"]
-
-
 def prices(measured: Sequence[dict]) -> pd.DataFrame:
-    """What CT-Net's fewer operations are worth: its operations and its time over TSN's, both compiled; the median of
-    the rounds' ratios. Rates are multiply-adds a second, as shares of those of a dense 3x3 convolution."""
+    """Compare CT-Net's multiply-adds and time with TSN's, both networks compiled.
+
+    Args:
+        measured: Kept records of the bench.
+
+    Returns:
+        A row for each device, section of `CALLS` and precision: CT-Net's operations over TSN's; its time over TSN's
+        (median and quartiles of the ratio over the rounds); and the multiply-adds per second of CT-Net, TSN and the
+        plain network as shares of the rate of a dense 3x3 convolution.
+    """
     lines = []
-    for letter, record in lettered(measured):
+    for letter, record in by_letter(measured):
         for section, call in CALLS.items():
             part = record.get(section, {})
             for precision, dense in part.get("dense", {}).items():
@@ -57,34 +95,38 @@ def prices(measured: Sequence[dict]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=PRICE)
 
 
-NONE = "not yet measured"
-SECTIONS = ("reads", "kills", "fuzz")
-KILLED = {"draw": "drawing a data set", "prepare": "preparing a set of videos", "train": "training"}
+# Reliability: records of `make soak`.
 
 
-def tried(measured: Sequence[dict]) -> pd.DataFrame:
-    """What was tried how often, and how many failures showed."""
+def attempts(measured: Sequence[dict]) -> pd.DataFrame:
+    """Count what was tried on each device and how often it failed; without records, say `NONE` in each row."""
     lines = []
-    for letter, record in lettered(measured) if measured else [("–", {})]:
+    for letter, record in by_letter(measured) if measured else [("–", {})]:
         reads, kills, fuzz = (record.get(name, {}) for name in SECTIONS)
         parts = [("random reads of video", reads.get("reads"), reads)]
-        parts += [(f"kills of {what}", part.get("kills"), part) for what, part in tasks(kills)]
+        parts += [(f"kills of {what}", part.get("kills"), part) for what, part in _kill_tasks(kills)]
         for what, count, part in [*parts, ("damaged files read", fuzz.get("cases"), fuzz)]:
             failures = len(part["failures"]) if count else NONE
             lines.append({"what": what, "on": letter, "times": count or NONE, "failures": failures})
     return pd.DataFrame(lines)
 
 
-def tasks(kills: dict) -> list[tuple[str, dict]]:
-    """(what was killed, its part of the record) in the order of `KILLED`."""
-    return [(what, kills.get(task, {})) for task, what in KILLED.items()]
+def failures(measured: Sequence[dict]) -> pd.DataFrame:
+    """List every failure as it was reported, with its section and device."""
+    lines = [
+        {"section": name, "on": letter, "failure": line}
+        for letter, record in by_letter(measured)
+        for name in SECTIONS
+        for line in record.get(name, {}).get("failures", ())
+    ]
+    return pd.DataFrame(lines, columns=["section", "on", "failure"])
 
 
 def memory(measured: Sequence[dict]) -> pd.DataFrame:
-    """What the process held before the reads, after half of them and at the end; growth is over the second half."""
+    """Show memory, handles and threads before the reads, halfway and at the end; growth is over the second half."""
     columns = ["on", "reads", "memory (MiB)", "handles", "threads", "growth (KiB a read)", "allowed"]
     lines = []
-    for letter, record in having(measured, "reads"):
+    for letter, record in _having(measured, "reads"):
         part = record["reads"]
         samples = part["samples"]
         for k, s in enumerate((samples[0], samples[len(samples) // 2], samples[-1])):
@@ -94,37 +136,32 @@ def memory(measured: Sequence[dict]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def landed(measured: Sequence[dict]) -> pd.DataFrame:
-    """How far the work had come at each kill."""
+def kill_stages(measured: Sequence[dict]) -> pd.DataFrame:
+    """Count the kills by how far the killed work had come."""
     lines = [
         {"work": what, "on": letter, "had come to": stage, "kills": count}
-        for letter, record in having(measured, "kills")
-        for what, part in tasks(record["kills"])
+        for letter, record in _having(measured, "kills")
+        for what, part in _kill_tasks(record["kills"])
         for stage, count in part.get("landed", {}).items()
     ]
     return pd.DataFrame(lines, columns=["work", "on", "had come to", "kills"])
 
 
-def damaged(measured: Sequence[dict]) -> pd.DataFrame:
-    """Damaged files by what they are."""
+def damaged_files(measured: Sequence[dict]) -> pd.DataFrame:
+    """Count the damaged files that were read, by their kind."""
     lines = [
         {"file": kind, "on": letter, "cases": count}
-        for letter, record in having(measured, "fuzz")
+        for letter, record in _having(measured, "fuzz")
         for kind, count in record["fuzz"]["kinds"].items()
     ]
     return pd.DataFrame(lines, columns=["file", "on", "cases"])
 
 
-def failures(measured: Sequence[dict]) -> pd.DataFrame:
-    """Every failure, as it was told."""
-    lines = [
-        {"section": name, "on": letter, "failure": line}
-        for letter, record in lettered(measured)
-        for name in SECTIONS
-        for line in record.get(name, {}).get("failures", ())
-    ]
-    return pd.DataFrame(lines, columns=["section", "on", "failure"])
+def _kill_tasks(kills: dict) -> list[tuple[str, dict]]:
+    """Return what was killed and its part of the record, in the order of `KILLED`."""
+    return [(what, kills.get(task, {})) for task, what in KILLED.items()]
 
 
-def having(measured: Sequence[dict], section: str) -> list[tuple[str, dict]]:
-    return [(letter, record) for letter, record in lettered(measured) if section in record]
+def _having(measured: Sequence[dict], section: str) -> list[tuple[str, dict]]:
+    """Return letter and record of the devices that measured a section."""
+    return [(letter, record) for letter, record in by_letter(measured) if section in record]

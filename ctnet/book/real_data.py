@@ -1,4 +1,4 @@
-"""The data sets of the paper and GRID: what they hold, how they are made here, what training on them costs."""
+"""The data sets of the paper, and GRID: what they hold, how to prepare them, and what training on them costs."""
 
 import math
 from dataclasses import dataclass
@@ -11,12 +11,24 @@ from ctnet.experiments.experiment import Experiment
 from ctnet.paper import costs, printed
 
 MODEL = "ctnet_resnet50"
-BACKWARD = 2  # times the forward pass: gradients of what goes in and of the weights
+BACKWARD = 2  # cost of the backward pass in forward passes: the gradients of inputs and of weights
 
 
 @dataclass(frozen=True)
 class RealSet:
-    """A line of data/paper/sets.csv: the owners' counts of classes and videos, and of those trained and tested on."""
+    """One line of data/paper/sets.csv; the counts are the owners'.
+
+    Attributes:
+        name: Name of the set for `data prepare` and `--data`.
+        title: Name of the set in tables.
+        classes: Number of classes.
+        videos: Number of videos in the whole set, which may be more than `train` and `test` together.
+        train: Number of videos that are trained on.
+        test: Number of videos that are tested on.
+        source: Where the counts are from.
+        disk: Size on disk.
+        address: Where the set can be had.
+    """
 
     name: str
     title: str
@@ -30,25 +42,30 @@ class RealSet:
 
     @property
     def scale(self) -> str:
-        """The scale whose recipe is meant for it; GRID words are not in the paper."""
+        """The scale whose recipe the set is trained with: `gpu` for GRID, which is not in the paper, else `paper`."""
         return "gpu" if self.name.startswith("grid") else "paper"
 
     @property
     def experiment(self) -> Experiment:
+        """The experiment of CT-Net on this set, with the first seed of the scale."""
         return scales.experiments(MODEL, self.scale, self.name)[0]
 
     @property
     def prepare(self) -> str:
+        """The command that prepares the set."""
         return f"python -m ctnet data prepare {self.name} --source DIR"
 
     @property
     def command(self) -> str:
+        """The command that trains and tests CT-Net on the set."""
         return f"python -m ctnet train {MODEL} --scale {self.scale} --data {self.name}"
 
     def pflops(self) -> tuple[float, float]:
-        """(training once, one pass over the test videos) in 1e15 operations, counted as in the paper.
+        """Count the operations of training and testing, a multiply-add as one, as the paper does.
 
-        Forward and backward pass of every training clip in every epoch; all views of every test video.
+        Returns:
+            The forward and backward passes over all training clips in all epochs, and the forward passes over all views
+            of all test videos; both in units of 10^15.
         """
         e = self.experiment
         size, p = e.recipe.size or e.protocol.size, e.protocol
@@ -58,25 +75,26 @@ class RealSet:
 
 
 def sets() -> list[RealSet]:
+    """Read data/paper/sets.csv."""
     lines = printed.read_csv("sets.csv")
     counts = ("classes", "videos", "train", "test")
     return [RealSet(**line | {name: int(line[name]) for name in counts}) for line in lines]
 
 
 def content_table() -> pd.DataFrame:
-    """What each set holds as its owners published it, and the command that makes it."""
+    """Tabulate what each set holds as its owners published it, and the command that prepares it."""
     columns = {"set": "title", "classes": "classes", "videos": "videos", "trained on": "train", "tested on": "test"}
     columns |= {"on disk": "disk", "command, DIR as its owners unpack it": "prepare"}
     return pd.DataFrame([{name: getattr(s, key) for name, key in columns.items()} for s in sets()])
 
 
 def source_table() -> pd.DataFrame:
-    """Where each set can be had, and where its counts are from."""
+    """Tabulate where each set can be had and where its counts are from."""
     return pd.DataFrame([{"set": s.title, "from": s.address, "counts": s.source} for s in sets()])
 
 
 def recipe_table() -> pd.DataFrame:
-    """How each set is trained and tested at its scale."""
+    """Tabulate how each set is trained and tested at its scale."""
     lines = []
     for s in sets():
         e = s.experiment
@@ -90,14 +108,17 @@ def recipe_table() -> pd.DataFrame:
 
 
 def cost_table() -> pd.DataFrame:
-    """Operations of training and testing, hours that these would take on each device of the page Speed, the time where
-    a run is recorded here, and the command that runs it."""
-    lines, fast = [], rates()
+    """Tabulate what each set costs: operations, estimated hours on each device of the page Speed, recorded time.
+
+    The hours are the operations of training at the speed that the device reached in the recipe's precision. The time is
+    that of the recorded run, where there is one.
+    """
+    lines, speeds = [], _speeds()
     for s in sets():
         training, testing = s.pflops()
         hours = {
-            f"hours on {letter}": three_digits(training * 1e15 / rate[s.experiment.recipe.precision] / 3600)
-            for letter, rate in fast.items()
+            f"hours on {letter}": three_digits(training * 1e15 / speed[s.experiment.recipe.precision] / 3600)
+            for letter, speed in speeds.items()
         }
         found = records.read(s.experiment.key, s.scale)
         measured = (
@@ -115,15 +136,14 @@ def cost_table() -> pd.DataFrame:
 
 
 def three_digits(value: float) -> str:
-    """2394.6 -> `2390`, 0.01234 -> `0.0123`: as much of an estimate as it is worth; a dash for none (nan)."""
+    """Round an estimate to three digits: 2394.6 -> `2390`, 0.01234 -> `0.0123`; a dash for nan."""
     return "–" if math.isnan(value) else f"{float(f'{value:.3g}'):g}"
 
 
-def rates() -> dict[str, dict[str, float]]:
-    """By the letters of `tables.devices` and the recipe's precision: operations a second of the network as it is
-    trained (not fused), forward."""
+def _speeds() -> dict[str, dict[str, float]]:
+    """Return the forward operations per second of CT-Net, not fused, by device letter and precision."""
     found = {}
-    for letter, record in machines.lettered(records.kept("bench")):
+    for letter, record in machines.by_letter(records.kept("bench")):
         if part := record.get("throughput"):
             view = costs.view_cost(MODEL, 174, part["frames"], part["size"]).gflops * 1e9
             clips = {

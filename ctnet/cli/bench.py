@@ -1,15 +1,25 @@
-"""`python -m ctnet bench`: the benchmarks of a checkout, which measure against the plain networks of its tests."""
+"""`python -m ctnet bench`: run the benchmarks, which are in the checkout and not in the package."""
 
 import sys
+from importlib import import_module
 
 from ctnet import paths
 from ctnet.errors import ConfigError
 
 
 def main(args: list[str] | None = None) -> int:
-    if not (paths.ROOT / "benchmarks" / "bench.py").is_file():
-        raise ConfigError("bench: runs in a checkout of the repository, which holds benchmarks/ and tests/")
-    sys.path.insert(0, str(paths.ROOT))
-    from benchmarks import bench
+    """Run `benchmarks.bench` with its own options.
 
-    return bench.main(args)
+    Args:
+        args: The words after `bench`; by default those of this program.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: The package is installed without a checkout, or an option is wrong.
+    """
+    if not (paths.ROOT / "benchmarks" / "bench.py").is_file():
+        raise ConfigError("bench: needs a checkout of the repository, because the package does not hold benchmarks/")
+    sys.path.insert(0, str(paths.ROOT))
+    return import_module("benchmarks.bench").main(args)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ctnet import console, paths
 from ctnet.data.home import locate
-from ctnet.data.motionpairs.probes import ridge
+from ctnet.data.motionpairs.order_probes import ridge
 from ctnet.errors import CtnetError
 from ctnet.experiments import provenance
 from ctnet.experiments.scales import SCALES

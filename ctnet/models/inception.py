@@ -117,11 +117,10 @@ class InceptionConfig:
         Raises:
             ConfigError: A name is not that of a convolution, or is that of one of several side by side.
         """
-        channels = _channels(self.width)
         sites = {f"{m}.{b}{s[0]}" for m, bs in MIXED.items() for b, ss in bs.items() for s in ss if type(s) is tuple}
         if unknown := set(self.ct_blocks) - sites:
             raise ConfigError(f"ct_blocks {sorted(unknown)} are no convolutions of InceptionV3")
-        return {name: channels[name] for name in sorted(set(self.ct_blocks))}
+        return {name: pair for name, pair in _channels(self.width).items() if name in self.ct_blocks}
 
     def build(self) -> "InceptionV3":
         """The network, with fresh weights."""

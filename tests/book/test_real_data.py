@@ -1,4 +1,4 @@
-"""What real sets hold and cost: sums that the owners' counts must keep, and the cost by hand for one."""
+"""The pages on real data: the owners' counts are consistent, and costs agree with a computation by hand."""
 
 import math
 
@@ -13,8 +13,8 @@ from ctnet.paper import costs, printed
 SETS = {s.name: s for s in real_data.sets()}
 
 
-def test_every_set_of_the_issue_is_there_once():
-    assert list(SETS) == [name for name in NAMES if not name.endswith(("_2", "_3"))]  # the other splits of a set
+def test_every_published_set_is_listed_once():
+    assert list(SETS) == [name for name in NAMES if not name.endswith(("_2", "_3"))]  # one line for all splits of a set
 
 
 def test_counts_are_consistent():
@@ -28,7 +28,7 @@ def test_counts_are_consistent():
     assert SETS["ucf101"].classes == printed.row("5/ct").classes
 
 
-def test_the_cost_of_training_is_three_forward_passes_a_clip_and_of_testing_all_views():
+def test_cost_is_three_forward_passes_per_training_clip_and_one_per_test_view():
     training, testing = SETS["something_v1"].pflops()
     forward = costs.row_cost(printed.row("3/ct_8")).gflops
     assert training == pytest.approx(forward * 3 * 86017 * 45 / 1e6)
@@ -38,7 +38,7 @@ def test_the_cost_of_training_is_three_forward_passes_a_clip_and_of_testing_all_
     )
 
 
-def test_hours_are_operations_over_the_speed_of_the_network_that_is_trained(tmp_path, monkeypatch):
+def test_hours_are_operations_over_speed_of_unfused_network(tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path))
     assert not any("hours" in column for column in real_data.cost_table())
     rows = {"ctnet eager fp32": 2.0, "ctnet eager bf16": 5.0, "ctnet compiled bf16": 50.0}
@@ -46,7 +46,7 @@ def test_hours_are_operations_over_the_speed_of_the_network_that_is_trained(tmp_
     record = {"provenance": {"device": "an abacus"}, "throughput": {"rows": rows, "frames": 8, "size": 224}}
     records.keep("bench", record)
     hours = real_data.cost_table().set_index("set")["hours on A"].astype(float)
-    size = (256 / 224) ** 2  # of the paper's frames for Something-Something
+    size = (256 / 224) ** 2  # frames of Something-Something are 256 x 256
     assert hours["Something-Something V1"] == pytest.approx(3 * 86017 * 45 * size / 2 / 3600, rel=5e-3)  # in fp32
     small = (112 / 224) ** 2
     assert hours["GRID, 16 words of one talker"] == pytest.approx(3 * 3212 * 30 * small / 5 / 3600, rel=0.06)
@@ -59,7 +59,7 @@ def test_estimates_have_three_digits(value, shown):
     assert real_data.three_digits(value) == shown
 
 
-def test_commands_are_commands():
+def test_commands_are_valid():
     for s in SETS.values():
         for line in (s.prepare, s.command):
             words = line.split()
@@ -67,7 +67,7 @@ def test_commands_are_commands():
             parser().parse_args(words[3:])
 
 
-def test_no_time_is_shown_that_was_not_measured(tmp_path, monkeypatch):
+def test_training_time_is_shown_only_where_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path))
     assert set(real_data.cost_table()["training time"]) == {"not yet measured"}
     e = SETS["hmdb51"].experiment

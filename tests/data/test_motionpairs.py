@@ -1,3 +1,5 @@
+"""MotionPairs: clips are pure functions, twins are exact reversals, and motions go where their names say."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,13 +12,13 @@ from ctnet.errors import ConfigError
 splits, seeds, indices = st.sampled_from(["train", "test"]), st.integers(0, 9), st.integers(0, 9999)
 
 
-def test_classes_and_tiers():
+def test_class_count_of_each_tier():
     assert len(CLASSES) == len(set(CLASSES)) == len(TIERS) == 44
     count = {tier: TIERS.count(tier) for tier in TIERS}
     assert count == {"strict": 16, "state change": 16, "dynamics": 6, "appearance": 6}
 
 
-def test_reversal_is_the_partner():
+def test_reverse_map_swaps_the_classes_of_a_pair():
     for pairs in PAIRS.values():
         for one, other in pairs:
             a, b = CLASSES.index(one), CLASSES.index(other)
@@ -24,7 +26,7 @@ def test_reversal_is_the_partner():
     assert all(REVERSE[label] == label for label, tier in enumerate(TIERS) if tier == "appearance")
 
 
-def test_mirror_swaps_left_and_right_only():
+def test_flip_map_swaps_only_left_and_right():
     for label, name in enumerate(CLASSES):
         if FLIP[label] is None:
             assert TIERS[label] == "dynamics" and ("left" in name or "right" in name)
@@ -34,14 +36,14 @@ def test_mirror_swaps_left_and_right_only():
         assert FLIP[label] == (REVERSE[label] if sided else label)
 
 
-def test_the_reversed_label_follows_from_any_names():
+def test_reverse_map_follows_from_class_names():
     names = ("turn left", "turn right", "lift up", "stand")
     assert motionpairs.reverse_map(names) == (1, 0, None, 3)
 
 
 @settings(max_examples=30, deadline=None)
 @given(splits, seeds, indices)
-def test_a_clip_is_a_pure_function_and_its_twin_the_exact_reversal(split, seed, index):
+def test_clip_is_reproducible_and_twin_is_its_exact_reversal(split, seed, index):
     frames, label = clip(split, seed, index, size=24, frames=6)
     assert frames.shape == (6, 24, 24, 3) and frames.dtype == np.uint8 and label == index % 44
     assert np.array_equal(frames, clip(split, seed, index, size=24, frames=6)[0])
@@ -56,13 +58,13 @@ def test_splits_share_no_texture_seed(seed, index, other_seed, other_index):
     assert texture_seed("train", seed, index) != texture_seed("test", other_seed, other_index)
 
 
-def test_texture_seeds_are_drawn_once_for_a_pair():
+def test_twins_share_their_texture_seed_and_no_others_do():
     drawn = [texture_seed("train", 0, index) for index in range(44 * 50)]
     assert len(set(drawn)) == 25 * 50
 
 
 @pytest.mark.parametrize("label", range(0, 44))
-def test_clips_of_a_class_differ_by_split_seed_and_number(label):
+def test_clips_of_a_class_differ_by_split_seed_and_index(label):
     drawn = [
         clip(*args, size=16, frames=4)[0]
         for args in (("train", 0, label), ("test", 0, label), ("train", 1, label), ("train", 0, label + 44))
@@ -71,8 +73,8 @@ def test_clips_of_a_class_differ_by_split_seed_and_number(label):
         assert all(np.abs(a.astype(int) - b).mean() > 5 for b in drawn[:i])
 
 
-def test_motion_is_given_over_the_clip_whatever_its_frames():
-    """Every second frame of a clip of 12 is the clip of 6, noise and light apart."""
+def test_motion_does_not_depend_on_frame_count():
+    """Every second frame of a clip of 12 frames equals the clip of 6 frames, except for noise and light."""
     calm = Difficulty(noise=0)
     for label in range(0, 38, 2):
         slow, fast = (clip("train", 0, label, 32, t, calm)[0].astype(float) for t in (12, 6))
@@ -83,8 +85,8 @@ def test_motion_is_given_over_the_clip_whatever_its_frames():
 @pytest.mark.parametrize(
     "name, axis, step", [("pan left", 2, -1), ("pan right", 2, 1), ("pan up", 1, -1), ("pan down", 1, 1)]
 )
-def test_pans_go_where_they_say(name, axis, step):
-    """A frame, moved by a few pixels in the named direction, resembles the next one more than moved the other way."""
+def test_pan_moves_in_its_named_direction(name, axis, step):
+    """A frame shifted by two pixels in the named direction is closer to the next frame than one shifted back."""
     calm = Difficulty(noise=0, shake=0, distractors=0)
     for n in range(5):
         frames = clip("train", 0, CLASSES.index(name) + 44 * n, 48, 16, calm)[0].astype(float)
@@ -93,8 +95,8 @@ def test_pans_go_where_they_say(name, axis, step):
         assert ahead < back
 
 
-def test_red_leads_blue():
-    """The red disc is largest a quarter of a beat before the blue one: the loop of their areas turns one way."""
+def test_red_disc_leads_blue_disc():
+    """The red disc is largest a quarter of a beat before the blue one, so their areas trace a loop in one direction."""
     calm = Difficulty(noise=0, shake=0, distractors=0, clutter=0)
     for n in range(10):
         frames = clip("train", 0, CLASSES.index("red leads blue") + 44 * n, 48, 32, calm)[0].astype(float)
@@ -104,6 +106,6 @@ def test_red_leads_blue():
         assert (red[:-1] * blue[1:] - red[1:] * blue[:-1]).sum() > 0
 
 
-def test_an_unknown_split_is_named():
+def test_unknown_split_error_lists_known_splits():
     with pytest.raises(ConfigError, match="train"):
         clip("trian", 0, 0)

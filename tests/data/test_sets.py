@@ -1,4 +1,4 @@
-"""Every published set from its owners' layout to an accuracy, and what is told of one that is not whole."""
+"""Every published set, from its owners' layout to an accuracy; class orders; the words of GRID."""
 
 import json
 import os
@@ -13,10 +13,11 @@ from ctnet.data import sets
 from ctnet.data.dataset import VideoDataset
 from ctnet.data.manifest import DataInfo, Manifest
 from ctnet.data.prepare import prepare
-from ctnet.data.sets.make import order_of
+from ctnet.data.sets.listing import order_of
 from ctnet.experiments import scales
 from ctnet.experiments.scales import SCALES
 from ctnet.inference import evaluate
+from ctnet.inference.scores import metrics
 from ctnet.models import pretrained
 from ctnet.protocol import Protocol
 from ctnet.training.recipe import Recipe
@@ -26,7 +27,7 @@ from tests.support.layouts import LAYOUTS, film
 from tests.support.toy import PLAIN, SMALL
 
 KINDS = {name: next((kind for kind in NAMES if name.startswith(kind)), None) for name in LAYOUTS}
-MADE = {
+EXPECTED = {  # classes of the small sets, where they are not all of those in the layout, sorted
     "mini_kinetics": ("abseiling", "zumba"),
     "grid16": ("bin", "lay", "blue", "red", "at", "now"),
     "grid10": ("four", "two"),
@@ -36,16 +37,17 @@ MADE = {
 
 
 def classes_of(name: str) -> tuple[str, ...]:
-    return MADE.get(name) or tuple(sorted(NAMES[KINDS[name]]))
+    """Return the classes that the small set must have, in order."""
+    return EXPECTED.get(name) or tuple(sorted(NAMES[KINDS[name]]))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_from_the_owners_layout_to_an_accuracy(name, sources, tmp_path, monkeypatch, capsys):
+def test_set_is_prepared_trained_and_tested(name, sources, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
     assert main.main(["data", "prepare", name, "--source", str(sources(name))]) == 0
-    told = capsys.readouterr()
-    folder = Path(told.out.strip())
-    assert folder == tmp_path / "sets" / name and " found of " in told.err
+    output = capsys.readouterr()
+    folder = Path(output.out.strip())
+    assert folder == tmp_path / "sets" / name and " found of " in output.err
     assert main.main(["data", "verify", name]) == 0
     assert not list(folder.parent.glob(".*.scan")) and not list(folder.parent.glob(".*.partial"))
 
@@ -59,13 +61,14 @@ def test_from_the_owners_layout_to_an_accuracy(name, sources, tmp_path, monkeypa
         for i in range(len(m)):
             if not name.startswith("grid"):
                 assert m.frames[i] == 8
-            if name.startswith(("kinetics", "ucf101", "hmdb51", "mine")):  # the file's folder says its class
+            if name.startswith(("kinetics", "ucf101", "hmdb51", "mine")):  # the folder of a video is its class
                 assert m.path(i).parent.name.replace("_", " ") == info.classes[m.labels[i]].replace("_", " ")
     if name not in ("ucf101_2", "ucf101_3", "hmdb51_2", "hmdb51_3", "grid10", "grid51"):
         train_and_test(folder, tmp_path / "run")
 
 
 def train_and_test(folder: Path, run: Path) -> None:
+    """Train a small network on the set for one epoch and test it."""
     protocol = Protocol(4, size=32)
     data = VideoDataset(folder, "train", 4, 32, True)
     net = ctnet.create_model("tsn_resnet50", num_classes=len(data.info.classes), num_frames=4, **PLAIN)
@@ -75,12 +78,11 @@ def train_and_test(folder: Path, run: Path) -> None:
     held_out = evaluate.test_split(folder, protocol)
     scores = evaluate.score(net, held_out, protocol, device="cpu")
     assert scores.logits.shape == (data.info.splits["test"], len(data.info.classes))
-    assert 0 <= scores.metrics(scores)["top1"] <= 100
+    assert 0 <= metrics(scores)["top1"] <= 100
 
 
-def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypatch, capsys):
-    """UCF101 from Kinetics-400 from ImageNet: two commands; all but width, epochs and the size of frames is the
-    paper's."""
+def test_paper_experiment_runs_by_its_commands(sources, tmp_path, monkeypatch, capsys):
+    """UCF101 from Kinetics-400 from ImageNet; all but width, epochs, batch size and frame size is the paper's."""
     for name in ("data", "runs", "results"):
         monkeypatch.setenv(f"CTNET_{name.upper()}", str(tmp_path / name))
     started = []
@@ -91,9 +93,9 @@ def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypat
         recipe = replace(s["recipe"], epochs=2, warmup=1, batch_size=4)
         monkeypatch.setitem(scales.SETS, name, s | {"recipe": recipe, "protocol": replace(s["protocol"], size=32)})
         prepare(name, source=sources(name), root=tmp_path / "data")
-    words = "train ctnet_resnet50 --scale paper --data ucf101 --workers 0 --threads 1".split()
-    assert main.main(words) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    command = "train ctnet_resnet50 --scale paper --data ucf101 --workers 0 --threads 1".split()
+    assert main.main(command) == 0
+    trained = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert len(started) == 1, "Kinetics-400 from ImageNet, UCF101 from Kinetics-400"
     records = {
         r["data"]["name"]: r for r in map(json.loads, map(Path.read_text, tmp_path.glob("results/paper/*.json")))
@@ -101,13 +103,13 @@ def test_the_papers_experiments_run_by_its_commands(sources, tmp_path, monkeypat
     assert records["ucf101"]["experiment"]["protocol_name"] == "16x3x2@32"
     assert records["kinetics400"]["experiment"]["protocol_name"] == "16x3x4@32"
     assert records["kinetics400"]["experiment"]["recipe"]["sampling"] == "dense"
-    file = tmp_path / "runs" / "paper" / told["result"] / "weights.safetensors"
+    file = tmp_path / "runs" / "paper" / trained["result"] / "weights.safetensors"
     assert main.main(f"evaluate {file} --data ucf101 --clips 2 --crops 3 --workers 0".split()) == 0
     again = json.loads(capsys.readouterr().out)
-    assert (again["protocol"], again["top1"], again["clips"]) == ("16x3x2@32", told["top1"], told["clips"])
+    assert (again["protocol"], again["top1"], again["clips"]) == ("16x3x2@32", trained["top1"], trained["clips"])
 
 
-def test_words_of_grid_are_cut_where_they_are_spoken(sources, tmp_path):
+def test_grid_words_are_cut_at_their_frames(sources, tmp_path):
     from ctnet.data.video import read_frames
 
     folder = prepare("grid51", root=tmp_path, source=sources("grid51"))
@@ -119,7 +121,7 @@ def test_words_of_grid_are_cut_where_they_are_spoken(sources, tmp_path):
     whole = read_frames(sources("grid51") / "s1" / "bbaf2n.mpg", range(6, 18)).int()
     assert (read_frames(m.path(k), range(12)).int() - whole).abs().float().mean() < 3
     last = max(m.frames[i] for i in range(len(m)) if info.classes[m.labels[i]] == "now")
-    assert last == 10, "no frame after the end of the sentence"
+    assert last == 10, "the margin must end with the sentence"
 
 
 UCF101 = """ApplyEyeMakeup ApplyLipstick Archery BabyCrawling BalanceBeam BandMarching BaseballPitch Basketball
@@ -140,13 +142,14 @@ sword_exercise talk throw turn walk wave""".split()
 
 
 def kinetics_classes() -> list[str]:
+    """Return the class names of Kinetics-400 as torchvision has them."""
     from torchvision.models.video import MViT_V1_B_Weights
 
     return MViT_V1_B_Weights.DEFAULT.meta["categories"]
 
 
-def test_class_orders_are_the_owners(tmp_path, clips):
-    """Read from files of the owners' form with all their classes in them, the order has the hash that is known."""
+def test_class_order_is_the_owners(tmp_path, clips):
+    """Annotation files with all classes give an order with the recorded hash."""
     video = clips[0][0]
     ucf = tmp_path / "ucf"
     (ucf / "ucfTrainTestlist").mkdir(parents=True)
@@ -171,12 +174,12 @@ def test_class_orders_are_the_owners(tmp_path, clips):
 
 
 @pytest.mark.skipif("CTNET_SOMETHING_CLASSES" not in os.environ, reason="CTNET_SOMETHING_CLASSES names no file")
-def test_the_174_classes_of_something_are_in_the_known_order():
+def test_order_hash_of_the_174_something_classes():
     classes = Path(os.environ["CTNET_SOMETHING_CLASSES"]).read_text(encoding="utf-8").splitlines()
-    assert len(classes) == 174 and order_of(classes) == sets.ORDERS["something"]
-    assert order_of(classes[::-1]) != sets.ORDERS["something"]
+    assert len(classes) == 174 and order_of(classes) == sets.ORDERS["something_v1"]
+    assert order_of(classes[::-1]) != sets.ORDERS["something_v1"]
 
 
-def test_an_unordered_or_partial_set_is_not_said_to_be_the_owners(sources, tmp_path):
+def test_report_says_when_classes_are_not_all_of_the_owners(sources, tmp_path):
     folder = prepare("hmdb51", root=tmp_path, source=sources("hmdb51"))
     assert "classes: 3, not all of the owners'" in (folder / "report.txt").read_text()

@@ -1,4 +1,4 @@
-"""What is told of a set that is not whole, not as its owners publish it, or whose preparation is cut short."""
+"""Sets with missing videos or broken annotations, and calls of `data prepare` that fail or are killed."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.support.killed import killed
 from tests.support.layouts import LAYOUTS, film, images
 
 
-def test_what_is_absent_broken_or_short_is_told_by_name(own, tmp_path, monkeypatch, capsys):
+def test_report_names_missing_broken_and_repeated_videos(own, tmp_path, monkeypatch, capsys):
     source = own("something_v1")
     homes = sorted((source / "20bn-something-something-v1").iterdir())
     for image in homes[0].iterdir():
@@ -31,10 +31,10 @@ def test_what_is_absent_broken_or_short_is_told_by_name(own, tmp_path, monkeypat
         file.write(f"{homes[2].name};Opening something\n")
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
     assert main.main(["data", "prepare", "something_v1", "--source", str(source)]) == 0
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     folder = tmp_path / "sets" / "something_v1"
-    assert told.out == f"{folder}\n" and f"see {folder / 'report.txt'}" in told.err
-    assert "train: 7 found of 10 listed\ntest: 6 found of 6 listed" in told.err
+    assert output.out == f"{folder}\n" and f"see {folder / 'report.txt'}" in output.err
+    assert "train: 7 found of 10 listed\ntest: 6 found of 6 listed" in output.err
     lines = (folder / "report.txt").read_text().splitlines()
     assert f"left out of train: {homes[0]}: no such file" in lines
     assert sum(line.startswith(f"left out of train: {homes[1]}: ") for line in lines) == 1
@@ -42,8 +42,8 @@ def test_what_is_absent_broken_or_short_is_told_by_name(own, tmp_path, monkeypat
     assert DataInfo.read(folder).splits == {"train": 7, "test": 6} and verify(folder) == []
 
 
-def test_lists_of_frame_folders_and_of_videos(clips, tmp_path):
-    """The release's own form: `path frames label`, an image's name with a prefix; a list longer than its folder."""
+def test_list_files_name_frame_folders_and_videos(clips, tmp_path):
+    """As in the release: image names have a prefix, and a list may say more frames than there are."""
     source = tmp_path / "source"
     images(source / "val" / "jf7RDuUTrsQ", clips[0][0], "image_{:06d}.jpg")
     images(source / "train" / "-5wLopwbGX0", clips[1][0], "image_{:06d}.jpg")
@@ -68,7 +68,7 @@ def test_lists_of_frame_folders_and_of_videos(clips, tmp_path):
         prepare("mine", root=tmp_path / "sets", source=source, lists=[tmp_path / "rest.txt"])
 
 
-def test_a_split_of_which_nothing_is_left_is_told(own, tmp_path):
+def test_split_without_usable_video_gives_error(own, tmp_path):
     source = own("kinetics400")
     shutil.copytree(source / "val", source / "val" / "copy")
     with pytest.raises(DataError, match="none of the 6 videos of its test split is there; .*: one of 2 files"):
@@ -76,7 +76,7 @@ def test_a_split_of_which_nothing_is_left_is_told(own, tmp_path):
     assert not (tmp_path / "sets" / "kinetics400").exists()
 
 
-def test_a_link_that_leads_back_makes_no_second_file(own, tmp_path):
+def test_symlink_loop_does_not_duplicate_files(own, tmp_path):
     source = own("kinetics400")
     (source / "a").symlink_to(source / "val")
     (source / "val" / "loop").symlink_to(source)
@@ -85,26 +85,26 @@ def test_a_link_that_leads_back_makes_no_second_file(own, tmp_path):
     assert "left out" not in (folder / "report.txt").read_text()
 
 
-def test_a_name_that_is_not_in_utf8_is_left_out_and_told(clips, tmp_path):
+def test_video_name_not_in_utf8_is_left_out_and_reported(clips, tmp_path):
     for side in ("train", "test"):
         video = film(tmp_path / "source" / side / "a" / "0.avi", clips[0][0])
     shutil.copy(video, os.fsdecode(os.fsencode(video.parent) + b"/caf\xe9.avi"))
     (video.parent / os.fsdecode(b"broken\xe9.avi")).touch()
     folder = prepare("mine", root=tmp_path / "sets", source=tmp_path / "source")
     assert json.loads((folder / "dataset.json").read_text())["splits"] == {"train": 1, "test": 1}
-    told = (folder / "report.txt").read_text(encoding="utf-8")
-    assert f"left out of test: {video.parent}/caf\ufffd.avi: a name that is not in UTF-8; rename it" in told
+    report = (folder / "report.txt").read_text(encoding="utf-8")
+    assert f"left out of test: {video.parent}/caf\ufffd.avi: a name that is not in UTF-8; rename it" in report
 
 
-def test_a_sentence_of_grid_without_its_video_is_told(own, tmp_path):
+def test_grid_sentence_without_video_is_reported(own, tmp_path):
     source = own("grid10")
     (source / "s2" / "bbaf5a.mpg").unlink()
     folder = prepare("grid10", root=tmp_path / "sets", source=source)
-    told = (folder / "report.txt").read_text()
-    assert f"{source / 's2' / 'bbaf5a.mpg'}: no such file (the word 'four')" in told
+    report = (folder / "report.txt").read_text()
+    assert f"{source / 's2' / 'bbaf5a.mpg'}: no such file (the word 'four')" in report
 
 
-def test_two_files_of_one_name_are_told_apart_by_their_folder_or_not_used(own, clips, tmp_path):
+def test_files_of_one_name_are_chosen_by_folder_or_left_out(own, clips, tmp_path):
     source = own("kinetics400")
     first = "-_id1000_000007_000017.mp4"
     film(source / "val" / "abseiling" / first, clips[0][0])
@@ -117,7 +117,7 @@ def test_two_files_of_one_name_are_told_apart_by_their_folder_or_not_used(own, c
     assert f"{first}: one of 2 files of this name (" in (folder / "report.txt").read_text()
 
 
-def test_ids_that_kinetics_does_not_have_are_told(own, tmp_path):
+def test_mini_kinetics_ids_missing_from_kinetics_are_reported(own, tmp_path):
     source = own("mini_kinetics")
     with (source / "val_ytid_list.txt").open("a") as file:
         file.write("unknown-id-\n")
@@ -127,10 +127,16 @@ def test_ids_that_kinetics_does_not_have_are_told(own, tmp_path):
     assert f"unknown-id-: not in {source}/annotations/val.csv ({source}/val_ytid_list.txt: line 5)" in report
 
 
+# set, annotation file, what is replaced in it (by NEW; None removes the file), part of the message
 WRONG = [
     ("something_v1", "something-something-v1-labels.csv", None, "holds no something-something-v1-labels.csv"),
-    ("something_v1", "something-something-v1-train.csv", ";", "train.csv: line 1: needs to be id;template, not '1000,"),
-    ("something_v1", "something-something-v1-train.csv", "1000;", "train.csv: line 1: '../../1000' is no place in "),
+    ("something_v1", "something-something-v1-train.csv", ";", "train.csv: line 1: must be id;template, not '1000,"),
+    (
+        "something_v1",
+        "something-something-v1-train.csv",
+        "1000;",
+        "train.csv: line 1: '../../1000' is not a path inside ",
+    ),
     ("something_v1", "something-something-v1-validation.csv", "Opening s", "validation.csv: line 5: unknown class 'Cl"),
     ("something_v2", "labels/train.json", "{", "train.json: line 2: not JSON"),
     ("something_v2", "labels/train.json", '"1001"', "train.json: entry 2: needs an id and a template"),
@@ -139,12 +145,12 @@ WRONG = [
     ("kinetics400", "annotations/train.csv", "zumba,-_id1010,7", "train.csv: line 8: time_start must be a whole num"),
     ("kinetics400", "annotations/val.csv", "tai chi", "val.csv: line 4: unknown class 'Tai'"),
     ("mini_kinetics", "train_ytid_list.txt", None, "holds no train_ytid_list.txt"),
-    ("ucf101", "ucfTrainTestlist/classInd.txt", "2 Hand", "classInd.txt: line 2: needs to be '2 CLASS', not '3 Hand"),
+    ("ucf101", "ucfTrainTestlist/classInd.txt", "2 Hand", "classInd.txt: line 2: must be '2 CLASS', not '3 Hand"),
     ("ucf101", "ucfTrainTestlist/trainlist01.txt", ".avi 2", "line 4: class 3 is not HandstandPushups in classInd"),
     ("ucf101", "ucfTrainTestlist/testlist01.txt", "Shotput/", "testlist01.txt: line 5: unknown class 'elsewhere'"),
-    ("hmdb51", "testTrainMulti_7030_splits/wave_test_split1.txt", " 2 ", "line 7: needs to be 'VIDEO 0', 1 or 2, not"),
+    ("hmdb51", "testTrainMulti_7030_splits/wave_test_split1.txt", " 2 ", "line 7: must be 'VIDEO 0', 1 or 2, not"),
     ("hmdb51", "testTrainMulti_7030_splits", None, "holds no testTrainMulti_7030_splits"),
-    ("grid16", "align/s1/bbaf2n.align", "bin", "bbaf2n.align: line 1: needs to be 'start end word', not "),
+    ("grid16", "align/s1/bbaf2n.align", "bin", "bbaf2n.align: line 1: must be 'start end word', not "),
     ("grid16", "align/s1/bbaf2n.align", "at", "bbaf2n.align: 5 words; a sentence of GRID has 6"),
     ("grid16", "align", None, "source: not GRID: needs the talkers' folders"),
 ]
@@ -167,8 +173,8 @@ NEW = {
 }
 
 
-@pytest.mark.parametrize("name, file, old, told", WRONG, ids=[f"{w[0]}-{k}" for k, w in enumerate(WRONG)])
-def test_a_garbled_annotation_is_told_with_file_and_line(name, file, old, told, own, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name, file, old, message", WRONG, ids=[f"{w[0]}-{k}" for k, w in enumerate(WRONG)])
+def test_broken_annotation_error_names_file_and_line(name, file, old, message, own, tmp_path, monkeypatch, capsys):
     source = own(name)
     path = source / file
     if old is None:
@@ -180,12 +186,12 @@ def test_a_garbled_annotation_is_told_with_file_and_line(name, file, old, told, 
     monkeypatch.setenv("CTNET_DATA", str(tmp_path / "sets"))
     assert main.main(["data", "prepare", name, "--source", str(source)]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("ctnet: ") and error.count("\n") == 1 and told in error
+    assert error.startswith("ctnet: ") and error.count("\n") == 1 and message in error
     assert not (tmp_path / "sets").exists()
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_folder_that_is_not_there_or_empty_is_named(name, tmp_path):
+def test_missing_or_empty_source_is_named_in_error(name, tmp_path):
     with pytest.raises(DataError, match=f"{tmp_path}/nowhere: "):
         prepare(name, root=tmp_path / "sets", source=tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
@@ -194,7 +200,7 @@ def test_a_folder_that_is_not_there_or_empty_is_named(name, tmp_path):
     assert not (tmp_path / "sets").exists()
 
 
-def test_where_every_video_is_absent_no_set_is_made(own, tmp_path):
+def test_no_set_is_made_when_every_video_is_missing(own, tmp_path):
     source = own("ucf101")
     (source / "UCF-101").rename(tmp_path / "gone")
     (source / "UCF-101").mkdir()
@@ -206,7 +212,7 @@ def test_where_every_video_is_absent_no_set_is_made(own, tmp_path):
 COUNT = "from ctnet.data.prepare import prepare; prepare('mine', 'cpu', sys.argv[1], 2, sys.argv[2])"
 
 
-def test_a_killed_call_goes_on_where_it_stopped(clips, tmp_path):
+def test_killed_call_resumes_counting_where_it_stopped(clips, tmp_path):
     source, memory, whole = tmp_path / "source", tmp_path / "sets" / ".mine.scan", 500
     content = film(tmp_path / "one.avi", clips[0][0]).read_bytes()
     for split in ("train", "test"):
@@ -217,7 +223,7 @@ def test_a_killed_call_goes_on_where_it_stopped(clips, tmp_path):
     assert not (tmp_path / "sets" / "mine").exists()
     kept = recall(memory)
     assert len(kept) == 30
-    for video in kept:  # were it counted again, it would be found broken
+    for video in kept:  # if it were counted again, it would be found broken
         changed = video.stat()
         video.write_bytes(b"text")
         os.utime(video, ns=(changed.st_atime_ns, changed.st_mtime_ns))
@@ -233,7 +239,7 @@ def test_a_killed_call_goes_on_where_it_stopped(clips, tmp_path):
     ]
 
 
-def test_a_video_that_has_changed_is_counted_again(clips, tmp_path):
+def test_changed_video_is_counted_again(clips, tmp_path):
     for split in ("train", "test"):
         video = film(tmp_path / "source" / split / "a" / "0.avi", clips[0][0])
     memory = tmp_path / "sets" / ".mine.scan"
@@ -243,18 +249,20 @@ def test_a_video_that_has_changed_is_counted_again(clips, tmp_path):
     assert Manifest.read(folder, "test", DataInfo.read(folder)).frames.tolist() == [8]
 
 
-def test_a_place_that_cannot_be_written_is_named(sources, tmp_path):
+def test_unwritable_folder_is_named_in_error(sources, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file/ucf101: cannot be written .*; free space or set CTNET_DATA"):
         prepare("ucf101", root=tmp_path / "file", source=sources("ucf101"))
 
 
-def test_a_full_disk_loses_nothing(sources, tmp_path):
-    """Beyond a file size that the system allows, writing fails as on a full disk; the set that was there stays."""
+def test_full_disk_keeps_the_old_set(sources, tmp_path):
+    """A limit on the file size makes writing fail as on a full disk."""
     old = prepare("ucf101", root=tmp_path, source=sources("ucf101"))
     before = {p.name: p.read_bytes() for p in old.iterdir()}
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); import signal; "
-    code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from ctnet import cli; sys.exit(cli.main(sys.argv[1:]))"
+    code += (
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from ctnet.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
     words = ["data", "prepare", "ucf101", "--source", str(sources("ucf101"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CTNET_DATA": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True, text=True)
@@ -262,14 +270,14 @@ def test_a_full_disk_loses_nothing(sources, tmp_path):
     assert {p.name: p.read_bytes() for p in old.iterdir()} == before
 
 
-def test_a_set_whose_replacement_was_killed_is_there_again(clips, tmp_path):
-    """Between the two renames only the old set is there, under another name."""
+def test_set_is_restored_after_its_replacement_was_killed(clips, tmp_path):
+    """Between the two renames there is only the old set, under another name."""
     for split in ("train", "test"):
         film(tmp_path / "source" / split / "a" / "0.avi", clips[0][0])
     folder = prepare("mine", root=tmp_path / "sets", source=tmp_path / "source")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     folder.rename(folder.with_name(".mine-1-old.partial"))
-    other = tmp_path / "sets" / ".mine-2-77-old.partial"  # another set's
+    other = tmp_path / "sets" / ".mine-2-77-old.partial"  # belongs to another set
     other.mkdir()
     (tmp_path / "source" / "test" / "a" / "0.avi").write_text("no video")
     with pytest.raises(DataError, match="none of the 1 videos of its test split"):
@@ -277,7 +285,7 @@ def test_a_set_whose_replacement_was_killed_is_there_again(clips, tmp_path):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and other.is_dir()
 
 
-def test_a_label_far_beyond_all_videos_is_told_with_its_line(clips, tmp_path):
+def test_label_far_out_of_range_error_names_its_line(clips, tmp_path):
     film(tmp_path / "source" / "a.avi", clips[0][0])
     (tmp_path / "train.txt").write_text("a 6 0\nb 8 900000000\n")
     (tmp_path / "val.txt").write_text("a 6 0\n")
@@ -287,7 +295,7 @@ def test_a_label_far_beyond_all_videos_is_told_with_its_line(clips, tmp_path):
 
 
 @pytest.mark.parametrize("name, near", [("kinetic400", "kinetics400"), ("kinetics600", "kinetics400"), ("mine", "")])
-def test_a_name_like_that_of_a_set_is_told_to_be_of_ones_own(name, near, clips, tmp_path, capsys):
+def test_name_close_to_a_published_set_gives_note(name, near, clips, tmp_path, capsys):
     for split in ("train", "test"):
         film(tmp_path / "source" / split / "a" / "0.avi", clips[0][0])
     prepare(name, root=tmp_path / "sets", source=tmp_path / "source")
@@ -295,9 +303,8 @@ def test_a_name_like_that_of_a_set_is_told_to_be_of_ones_own(name, near, clips, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL])
-def test_a_video_that_takes_its_program_down_is_told_and_one_that_was_read_when_it_was_ended_is_not_blamed(
-    clips, tmp_path, monkeypatch, number
-):
+def test_crashing_video_is_reported_but_killed_worker_stops_the_call(clips, tmp_path, monkeypatch, number):
+    """A crash (SIGSEGV) is the video's fault; a signal from outside (SIGTERM, SIGKILL) is not, and counting resumes."""
     for split in ("train", "test"):
         for k in range(3):
             film(tmp_path / "source" / split / "a" / f"{k}.avi", clips[0][0])
@@ -315,10 +322,10 @@ def test_a_video_that_takes_its_program_down_is_told_and_one_that_was_read_when_
     if number == signal.SIGSEGV:
         folder = call()
         assert DataInfo.read(folder).splits == {"train": 2, "test": 3}
-        assert "train/a/1.avi: reading it takes the program down (signal 11)" in (folder / "report.txt").read_text()
+        assert "train/a/1.avi: reading it crashes the program (signal 11)" in (folder / "report.txt").read_text()
         return
     with pytest.raises(
-        DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); the same command goes on"
+        DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); run the same command to go on"
     ):
         call()
     monkeypatch.delenv("PYTHONPATH")

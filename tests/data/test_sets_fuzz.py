@@ -1,4 +1,4 @@
-"""Whatever stands in an annotation file: a listing of places inside the folder, or one line on what is wrong."""
+"""Any text in an annotation file gives a listing of paths inside the source folder, or a one-line DataError."""
 
 import json
 
@@ -10,7 +10,7 @@ from ctnet.data.sets import READERS, lists
 from ctnet.data.sets.grid import corpus, packed
 from ctnet.errors import DataError
 
-# characters and words that the files are made of, so that some lines are nearly right
+# characters and words of the real files, so that some lines are almost right
 WORDS = ["a", "b/a", "../x", "/etc", "..", "7", "1", "0", "-1", "9" * 40, "sil", "a.avi", "label", "youtube_id", "id"]
 WORDS += ["time_start", "time_end", "video", "split", "word", "start_frame", "end_frame", "video_frames", "train", "É"]
 WORDS += ['"', "[", "]", "{", "}", ":", ",", ";", " ", "  ", "\n", "\r\n", "\t", "\0", "\x0c", "\ufeff", "\u2028", "²"]
@@ -41,7 +41,7 @@ FOLDERS = ["20bn-something-something-v1", "20bn-something-something-v2", "UCF-10
 
 
 def read(name, source):
-    """The clips of each split."""
+    """Read the source as the set `name` and return its clips by split."""
     if name in ("packed", "corpus"):
         return {"all": (packed if name == "packed" else corpus)(source)[1]}
     if name == "lists":
@@ -53,7 +53,7 @@ def read(name, source):
 
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
-def test_any_text_is_a_listing_or_one_clear_line(name, data, tmp_path_factory):
+def test_any_text_gives_listing_or_one_line_error(name, data, tmp_path_factory):
     source = tmp_path_factory.getbasetemp() / f"fuzz-{name}"
     for folder in FOLDERS:
         (source / folder).mkdir(parents=True, exist_ok=True)

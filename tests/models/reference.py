@@ -1,8 +1,8 @@
-"""CT-Module from Eq. 1-8 of the paper, written out axis by axis; slow, and independent of `ctnet.models`.
+"""The CT-Module written out from Eq. 1 to 8 of the paper; slow, and independent of `ctnet.models`.
 
-Inside sub-operation k a clip is (N, G, Ck, T, H, W): G runs over all the other sub-dimensions, which do not
-interact, and Ck is the one that does. A convolution is a loop over groups and kernel positions: nothing here
-relies on `groups=`, on memory formats or on the 2-D tricks of the library.
+Inside sub-operation k a clip is (N, G, Ck, T, H, W). Ck is the sub-dimension that interacts, and G runs over all the
+others. A convolution is a loop over groups and kernel positions, so nothing here relies on `groups=`, on memory formats
+or on 2-D kernels, as the library does.
 """
 
 from itertools import product
@@ -15,15 +15,16 @@ State = dict[str, Tensor]
 
 
 def tensorised(channels: int, sizes: tuple[int, ...]) -> bool:
+    """Whether the sizes split the channels."""
     return prod(sizes) == channels
 
 
 def enter(x: Tensor, sizes: tuple[int, ...], k: int, channels: int) -> Tensor:
-    """(N, C, T, H, W) -> (N, G, Ck, T, H, W). C is row-major over (CK, ..., C1): C1 is the fastest."""
+    """(N, C, T, H, W) -> (N, G, Ck, T, H, W). C is row-major over (CK, ..., C1): C1 is the innermost axis."""
     if tensorised(channels, sizes) and x.shape[1] == channels:
         axes = x.unflatten(1, sizes[::-1])  # N, CK, ..., C1, T, H, W
         x = axes.movedim(len(sizes) - k, len(sizes)).reshape(x.shape)
-    groups = channels // sizes[k]  # not tensorised: dense or depthwise; a first convolution may change C
+    groups = channels // sizes[k]  # if not tensorised: dense or depthwise; a first convolution may change C
     return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
 
 
@@ -52,7 +53,7 @@ def convolve(y: Tensor, weight: Tensor, kernel: tuple[int, int, int]) -> Tensor:
 
 
 def _overlap(offset: int, extent: int) -> tuple[slice, slice]:
-    """Positions that a kernel tap at `offset` reads, and those it adds to; what lies outside is zero."""
+    """The positions that a kernel tap at `offset` reads, and those that it adds to; zeros are outside."""
     lo, hi = max(0, -offset), max(0, min(extent, extent - offset))
     return slice(lo + offset, max(lo, hi) + offset), slice(lo, max(lo, hi))
 
@@ -69,7 +70,7 @@ def norm(y: Tensor, state: State, name: str, training: bool, eps: float = 1e-5) 
 
 
 def tensor_excitation(y: Tensor, state: State, name: str, kernel, pooled, training: bool) -> Tensor:
-    """Eq. 6-8: y * sigmoid(TSConv(pool(y))), TSConv being two, C -> C/4 -> C, with BN and ReLU between."""
+    """Eq. 6 to 8: y * sigmoid(TSConv(pool(y))), where TSConv is C -> C/4 -> C with BN and ReLU between."""
     mask = y.mean(pooled, keepdim=True)
     mask = convolve(mask, state[f"{name}.squeeze.conv.weight"], kernel)
     mask = norm(mask, state, f"{name}.squeeze.bn", training).clamp(min=0)
@@ -77,7 +78,7 @@ def tensor_excitation(y: Tensor, state: State, name: str, kernel, pooled, traini
 
 
 def squeeze_excitation(y: Tensor, state: State, name: str) -> Tensor:
-    """SE (Hu et al.): all channels interact, on each frame by itself."""
+    """Squeeze-and-Excitation (Hu et al., 2020): all channels of a frame interact."""
     mask = y.mean((4, 5)).flatten(1, 2)  # N, C, T
     for layer, act in (("squeeze", torch.relu), ("expand", torch.sigmoid)):
         weight, bias = state[f"{name}.{layer}.conv.weight"].flatten(1), state[f"{name}.{layer}.conv.bias"]
@@ -95,7 +96,7 @@ def ct_module(
     excitation: str | None = None,
     training: bool = False,
 ) -> Tensor:
-    """x (N, C, T, H, W) -> the same shape; `state` belongs to a CTModule made with the same arguments."""
+    """Map x (N, C, T, H, W) to the same shape; `state` is that of a CTModule with the same arguments."""
     channels = state["ops.0.branches.0.conv.weight"].shape[0]
     for k, branches in enumerate(kernels):
         y = enter(x, sizes, k, channels)
@@ -123,7 +124,7 @@ def ct_module(
 
 
 def dense_weight(weight: Tensor, sizes: tuple[int, ...], k: int, kernel: tuple[int, int, int]) -> Tensor:
-    """The kernel of Eq. 1 (C, C, t, h, w) that one of Eq. 2 stands for: zero unless only ck differs."""
+    """The kernel of Eq. 1 (C, C, t, h, w) that equals one of Eq. 2: zero unless only ck differs."""
     channels = prod(sizes)
     dense = weight.new_zeros(channels, channels, *kernel)
     weight = weight.reshape(channels, sizes[k], *kernel)

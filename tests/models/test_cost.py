@@ -1,4 +1,4 @@
-"""Counts: the rule on layers counted by hand, and whole networks against other people's counters."""
+"""Costs: layers counted by hand, and whole networks against the counters of torch and fvcore."""
 
 import warnings
 
@@ -14,7 +14,7 @@ SMALL = {"width": 16, "depths": (2, 2, 2)}
 
 
 class Net(nn.Module):
-    """Clips (1, 3, T, H, W) through some layers, frame by frame."""
+    """Layers on each frame of clips (1, 3, T, H, W)."""
 
     def __init__(self, *layers: nn.Module):
         super().__init__()
@@ -25,10 +25,10 @@ class Net(nn.Module):
 
 
 class Clip(nn.Sequential):
-    """The same with layers over whole clips."""
+    """Layers on whole clips (1, 3, T, H, W)."""
 
 
-# on 2 frames of 4 x 4: (layers, paper's count, multiply-adds, numbers written)
+# (layers, paper's count, multiply-adds, numbers written) on 2 frames of 4 x 4
 BY_HAND = {
     "convolution": (Net(nn.Conv2d(3, 5, 3, padding=1)), 160 * 27, 160 * 27, 160),  # 2 x 5 x 4 x 4 outputs of 3 x 3 x 3
     "grouped": (Net(nn.Conv2d(3, 6, 3, stride=2, padding=1, groups=3)), 48 * 9, 48 * 9, 48),
@@ -43,7 +43,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_layers_counted_by_hand(name):
+def test_layer_counts_equal_counts_by_hand(name):
     net, flops, macs, written = BY_HAND[name]
     c = ctnet.cost(net, frames=2, size=4)
     assert (c.gflops * 1e9, c.gmacs * 1e9) == pytest.approx((flops, macs), abs=1e-3)
@@ -51,20 +51,20 @@ def test_layers_counted_by_hand(name):
     assert c.params_m * 1e6 == pytest.approx(sum(p.numel() for p in net.parameters()))
 
 
-def test_the_figure_of_the_released_network():
+def test_ctnet_resnet50_has_the_count_of_the_released_network():
     c = ctnet.cost("ctnet_resnet50", frames=8, size=256)
     assert round(c.gflops * 1e9) == 37_320_483_840
     assert round(c.gmacs * 1e9) == 37_038_145_536
 
 
-def test_a_protocol_multiplies_operations_by_its_views():
+def test_protocol_multiplies_operations_by_views():
     net = ctnet.create_model("ctnet_resnet50", **SMALL)
     one, six = ctnet.cost(net, 4, 64), ctnet.cost(net, protocol=Protocol(frames=4, crops=3, clips=2, size=64))
     assert (six.gflops, six.gmacs) == pytest.approx((6 * one.gflops, 6 * one.gmacs))
     assert (six.params_m, six.activations_mb) == (one.params_m, one.activations_mb)
 
 
-def test_a_counted_network_is_left_as_it_was():
+def test_cost_leaves_the_network_unchanged():
     net = ctnet.create_model("ctnet_resnet50", **SMALL).train()
     for module in (net.bn1, net.layer2):  # frozen parts of a network in training
         module.eval()
@@ -77,7 +77,7 @@ def test_a_counted_network_is_left_as_it_was():
 
 
 @pytest.mark.parametrize("name", ["ctnet_resnet50", "tsm_resnet50", "csn_resnet50", "ctnet_inception_v3"])
-def test_torch_counts_as_many_multiply_adds(name):
+def test_multiply_adds_equal_those_of_torch(name):
     overrides = {"width": 32} if "inception" in name else SMALL
     frames, size = 3, 80
     with torch.device("meta"):
@@ -88,11 +88,11 @@ def test_torch_counts_as_many_multiply_adds(name):
 
 
 def fvcore_count(net: nn.Module, frames: int, size: int) -> tuple[float, float]:
-    """(convolutions, linear layers and batch norms; all that fvcore counts) of one clip."""
+    """Count one clip with fvcore: (convolutions, linear layers and batch norms; everything)."""
     from fvcore.nn import FlopCountAnalysis
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's
+        warnings.simplefilter("ignore")  # from the tracer
         analysis = FlopCountAnalysis(net.eval(), torch.zeros(1, 3, frames, size, size))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         counts = analysis.by_operator()
@@ -100,18 +100,18 @@ def fvcore_count(net: nn.Module, frames: int, size: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50", "c3d_resnet50"])
-def test_fvcore_counts_the_same(name):
+def test_count_equals_fvcore(name):
     frames, size = 3, 64
     net = ctnet.create_model(name, **SMALL)
     theirs, total = fvcore_count(net, frames, size)
     c = ctnet.cost(net, frames, size)
     features = net.fc.in_features
-    pooled = frames * features * ((size // 16) ** 2 + 1)  # fvcore has another rule for the last pooling
+    pooled = frames * features * ((size // 16) ** 2 + 1)  # fvcore counts the last pooling by another rule
     assert round(c.gflops * 1e9) == theirs + pooled
     assert total == pytest.approx(c.gflops * 1e9, rel=1e-3)
 
 
-def test_fvcore_counts_the_same_of_the_whole_network():
+def test_full_network_count_equals_fvcore():
     net = ctnet.create_model("ctnet_resnet50")
     theirs, _ = fvcore_count(net, 1, 64)
     assert round(ctnet.cost(net, 1, 64).gflops * 1e9) == theirs + 2048 * (2 * 2 + 1)

@@ -1,4 +1,4 @@
-"""CTModule against the plain reference, its special cases, and Table 1 measured."""
+"""CTModule against a reference written from the equations, its special cases, and its interaction field (Table 1)."""
 
 from math import prod
 
@@ -18,11 +18,11 @@ S5, T5 = (1, 5, 5), (5, 1, 1)
 TWO = [(4, 4), (8, 4), (4, 3), (12, 8), (16, 1), (1, 8)]
 TENSORISED = [(16,), *TWO, (4, 2, 2), (3, 2, 4), (4, 4, 4), (2, 3, 2, 2), (2, 2, 3, 4)]
 BRANCHES = [(S, T), (ST,), (T, S), (P, P), (S,)]
-FULL = [(8, 8), (16, 8), (4, 4), (12, 8)]  # sizes that TE can halve twice
+FULL = [(8, 8), (16, 8), (4, 4), (12, 8)]  # sizes divisible by 4, as TE needs
 
 
 def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights and statistics that leave every part of the module visible in its output."""
+    """Set random weights and statistics, such that each part of the module changes its output."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in module.state_dict().items():
         if value.is_floating_point():
@@ -33,10 +33,10 @@ def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def check(shape, sizes, kernels, training=False, in_channels=None, **options) -> None:
-    """A random module on random clips (N, T, H, W) against the reference."""
+    """Compare a random module with the reference on random clips; shape is (N, T, H, W)."""
     channels = prod(sizes)
     module = randomise(CTModule(channels, sizes, kernels, in_channels=in_channels, **options).double())
-    state = {k: v.clone() for k, v in module.state_dict().items()}  # training updates the statistics
+    state = {k: v.clone() for k, v in module.state_dict().items()}  # a copy: training updates the statistics
     x = clips((shape[0], in_channels or channels, *shape[1:]))
     expected = reference.ct_module(x, state, sizes, kernels, training=training, **options)
     torch.testing.assert_close(module.train(training)(x), expected, rtol=1e-10, atol=1e-10)
@@ -52,39 +52,39 @@ connects = st.sampled_from(["parallel", "serial"])
 
 @settings(max_examples=80)
 @given(shapes, st.sampled_from(TENSORISED), st.sampled_from(BRANCHES), connects, st.booleans())
-def test_equals_the_reference(shape, sizes, branches, connect, pointwise):
+def test_module_equals_reference(shape, sizes, branches, connect, pointwise):
     check(shape, sizes, (branches,) * len(sizes), connect=connect, pointwise=pointwise)
 
 
 @given(shapes, st.sampled_from(FULL), connects, st.booleans(), st.sampled_from(["te", "se"]))
-def test_equals_the_reference_with_excitation(shape, sizes, connect, pointwise, excitation):
+def test_module_with_excitation_equals_reference(shape, sizes, connect, pointwise, excitation):
     check(shape, sizes, ((S, T),) * 2, connect=connect, pointwise=pointwise, excitation=excitation)
 
 
 @pytest.mark.parametrize("sizes", [(16,), (4, 4, 4), (4, 4, 4, 4)], ids=str)
-def test_excitation_for_other_numbers_of_sub_dimensions(sizes):
+def test_module_with_excitation_equals_reference_for_other_k(sizes):
     check((1, 2, 3, 3), sizes, ((S, T),) * len(sizes), pointwise=True, excitation="te")
 
 
 @pytest.mark.parametrize("kernels", [((P, P), (S, T)), ((S, T), (S5, T5)), ((S5, T5), (S5, T5))], ids=str)
-def test_kernel_sizes_of_table_2f(kernels):
+def test_module_with_kernels_of_table_2f_equals_reference(kernels):
     check((2, 4, 5, 6), (8, 4), kernels)
 
 
 @pytest.mark.parametrize("excitation", [None, "te", "se"])
 @pytest.mark.parametrize("connect", ["parallel", "serial"])
-def test_training_uses_the_statistics_of_the_batch(connect, excitation):
+def test_module_in_training_equals_reference(connect, excitation):
     check((2, 3, 4, 5), (8, 4), ((S, T),) * 2, True, connect=connect, pointwise=True, excitation=excitation)
 
 
 @pytest.mark.parametrize("connect", ["parallel", "serial"])
-def test_first_operation_may_change_the_number_of_channels(connect):
+def test_module_that_changes_the_channels_equals_reference(connect):
     options = {"connect": connect, "pointwise": True, "excitation": "te"}
     check((2, 2, 3, 4), (12, 8), ((S, T),) * 2, in_channels=64, **options)
 
 
 @pytest.mark.parametrize("sizes,k", [(s, k) for s in ((4, 3), (2, 3, 2)) for k in range(len(s))])
-def test_reference_convolution_is_equation_1_with_a_kernel_that_only_reaches_along_ck(sizes, k):
+def test_reference_convolution_equals_equation_1_with_a_sparse_kernel(sizes, k):
     channels = prod(sizes)
     weight, x = clips((channels, sizes[k], *ST)), clips((2, channels, 3, 4, 5), seed=1)
     y = reference.convolve(reference.enter(x, sizes, k, channels), weight, ST)
@@ -92,11 +92,11 @@ def test_reference_convolution_is_equation_1_with_a_kernel_that_only_reaches_alo
     torch.testing.assert_close(reference.leave(y, sizes, k), dense, rtol=1e-10, atol=1e-10)
 
 
-# The special cases of Section 3.3, as plain networks of conv3d
+# The special cases of Section 3.3
 
 
 def plain(module: CTModule, *convs: nn.Conv3d) -> nn.Sequential:
-    """conv -> BN -> ReLU for each, with the weights of the module's sub-operations."""
+    """conv -> BN -> ReLU for each sub-operation of the module, with its weights."""
     layers = []
     for op, conv in zip(module.ops, convs, strict=True):
         (branch,) = op.branches
@@ -120,18 +120,18 @@ SPECIAL = {
 
 
 @pytest.mark.parametrize("name", SPECIAL)
-def test_special_cases_are_plain_conv3d_networks(name):
+def test_special_cases_equal_plain_conv3d_networks(name):
     sizes, kernels, convs = SPECIAL[name]
     module, x = randomise(CTModule(16, sizes, kernels).double()).eval(), clips((2, 16, 5, 6, 7))
     torch.testing.assert_close(module(x), plain(module, *convs)(x), rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(module(x), reference.ct_module(x, module.state_dict(), sizes, kernels))
 
 
-# Table 1: which channels interact, and over which field
+# Table 1: the interaction field
 
 
 def positive(module: CTModule) -> CTModule:
-    """Weights, inputs and so all features above zero: no ReLU and no cancellation hides a path."""
+    """Set positive weights, so that with positive inputs no ReLU and no cancellation hides a path."""
     for name, value in module.state_dict().items():
         if name.endswith("conv.weight"):
             value.uniform_(0.5, 1.5)
@@ -139,7 +139,7 @@ def positive(module: CTModule) -> CTModule:
 
 
 def keep_first(module: CTModule, ops: int, serial: bool) -> CTModule:
-    """Sub-operations after the first `ops` become the identity: a delta, in only one of summed branches."""
+    """Turn all sub-operations after the first `ops` into the identity: if branches are summed, all but one are zero."""
     for op in list(module.ops)[ops:]:
         for j, branch in enumerate(op.branches):
             weight = branch.conv.weight.data.zero_()
@@ -151,7 +151,7 @@ def keep_first(module: CTModule, ops: int, serial: bool) -> CTModule:
 
 
 def field(module: CTModule, channels: int, size: int = 11) -> tuple[int, tuple[int, ...]]:
-    """(number of channels, extent in T, H, W) of the input that one output value depends on."""
+    """(number of channels, extent in T, H, W) of the inputs that one output value depends on."""
     x = torch.rand(1, channels, size, size, size, dtype=torch.float64) + 0.5
     x.requires_grad_()
     module(x)[0, channels // 2, size // 2, size // 2, size // 2].backward()
@@ -162,7 +162,7 @@ def field(module: CTModule, channels: int, size: int = 11) -> tuple[int, tuple[i
 
 @pytest.mark.parametrize("connect", ["parallel", "serial"])
 @pytest.mark.parametrize("sizes", [(24,), (4, 6), (4, 3, 2), (2, 3, 2, 2)], ids=str)
-def test_interactions_reach_c1_to_ck_channels_and_a_growing_field(sizes, connect):
+def test_interaction_field_after_k_sub_operations(sizes, connect):
     channels, total = prod(sizes), len(sizes)
     for done in range(1, total + 1):
         module = positive(CTModule(channels, sizes, ((S, T),) * total, connect=connect))
@@ -172,12 +172,12 @@ def test_interactions_reach_c1_to_ck_channels_and_a_growing_field(sizes, connect
 
 
 @pytest.mark.parametrize("name", SPECIAL)
-def test_special_cases_reach_all_channels_and_three_cubed(name):
+def test_interaction_field_of_special_cases(name):
     sizes, kernels, _ = SPECIAL[name]
     assert field(positive(CTModule(16, sizes, kernels)), 16) == (16, (3, 3, 3))
 
 
-def test_a_depthwise_convolution_alone_reaches_one_channel():
+def test_interaction_field_of_depthwise_convolution():
     assert field(positive(CTModule(16, (1,), ((ST,),))), 16) == (1, (3, 3, 3))
 
 
@@ -189,18 +189,18 @@ def test_a_depthwise_convolution_alone_reaches_one_channel():
     ((8, 8, 2), ((S, T),) * 3, ("128", "64")),
     ((8, 8), ((S, T),), ("2", "1")),
 ])  # fmt: skip
-def test_wrong_sizes_are_named(sizes, kernels, numbers):
+def test_wrong_sizes_raise_with_their_numbers(sizes, kernels, numbers):
     with pytest.raises(ConfigError) as error:
         CTModule(64, sizes, kernels)
     assert all(number in str(error.value) for number in numbers)
 
 
 @pytest.mark.parametrize("kwargs", [{"connect": "both"}, {"excitation": "cbam"}])
-def test_unknown_options_are_named(kwargs):
+def test_unknown_option_is_named(kwargs):
     with pytest.raises(ConfigError, match=next(iter(kwargs.values()))):
         CTModule(64, (8, 8), ((S, T),) * 2, **kwargs)
 
 
-def test_tensor_excitation_needs_sizes_divisible_by_four():
+def test_tensor_excitation_raises_for_sizes_not_divisible_by_four():
     with pytest.raises(ConfigError):
         CTModule(36, (6, 6), ((S, T),) * 2, excitation="te")

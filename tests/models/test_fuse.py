@@ -1,4 +1,4 @@
-"""Fused networks compute what the networks do, and what a plain Conv3d network does."""
+"""Fused networks give the same logits as the networks, and as a plain Conv3d network."""
 
 import pytest
 import torch
@@ -9,20 +9,20 @@ from tests.support.networks import clips, every, network, random_statistics, set
 
 
 @every
-def test_fuse_keeps_the_logits(name):
+def test_fuse_keeps_logits(name):
     x = clips(name).double()
     net = settled(network(name).double(), x)
     with torch.inference_mode():
         logits, fused = net(x), net.fuse()
         assert logits.std() > 0.05
         torch.testing.assert_close(fused(x), logits, rtol=0, atol=1e-9)
-        assert torch.equal(net(x), logits), "fuse() changed the network that it copied"
+        assert torch.equal(net(x), logits), "fuse() changed the original"
         assert torch.equal(fused.fuse()(x), fused(x))
     assert not fused.training and not [m for m in fused.modules() if isinstance(m, _BatchNorm)]
 
 
 @pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50", "tsm_resnet50", "ctnet_inception_v3"])
-def test_fuse_keeps_the_logits_of_full_networks_in_single_precision(name):
+def test_fuse_keeps_logits_at_full_width_in_single_precision(name):
     x = clips(name, frames=2)
     net = random_statistics(network(name, width=64))
     with torch.inference_mode():
@@ -30,8 +30,8 @@ def test_fuse_keeps_the_logits_of_full_networks_in_single_precision(name):
 
 
 @pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50"])
-def test_equals_the_plain_network(name):
-    """Full width: Conv3d, NCTHW and permutes give the same logits, in single precision and fused."""
+def test_network_equals_plain_network(name):
+    """The plain network uses Conv3d, NCTHW memory and permutes."""
     x = clips(name, frames=5)
     net = random_statistics(network(name, width=64))
     with torch.inference_mode():

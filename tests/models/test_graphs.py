@@ -1,4 +1,4 @@
-"""Every network of the zoo as a graph: torch.compile and torch.export."""
+"""All networks under torch.compile and torch.export."""
 
 import io
 
@@ -9,7 +9,7 @@ from tests.support.networks import clips, every, network, settled
 
 
 @every
-def test_compiles_as_one_graph(name):
+def test_network_compiles_as_one_graph(name):
     torch.compiler.reset()
     net, x = network(name, shallow=True).eval(), clips(name, frames=2)
     compiled = torch.compile(net, fullgraph=True, backend="eager")
@@ -18,8 +18,8 @@ def test_compiles_as_one_graph(name):
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_compiles_for_training_and_fused(train):
-    """Ahead-of-time graphs, forward and backward; the whole network, generated code not included."""
+def test_network_compiles_in_training_and_when_fused(train):
+    """The aot_eager backend makes the forward and backward graphs, but no machine code."""
     torch.compiler.reset()
     net, x = network("ctnet_resnet50", shallow=True), clips("ctnet_resnet50", batch=2)
     net = net.train() if train else settled(net, x).fuse()
@@ -31,7 +31,7 @@ def test_compiles_for_training_and_fused(train):
         assert all(p.grad.isfinite().all() for p in net.parameters())
 
 
-def test_compiles_to_machine_code():
+def test_fused_network_compiles_to_machine_code():
     torch.compiler.reset()
     x = clips("ctnet_resnet50", frames=2)
     net = settled(network("ctnet_resnet50", shallow=True), x).fuse()
@@ -40,7 +40,7 @@ def test_compiles_to_machine_code():
 
 
 @every
-def test_export_round_trip(name):
+def test_exported_network_keeps_logits(name):
     net, x = network(name, shallow=True).eval(), clips(name, frames=2)
     buffer = io.BytesIO()
     torch.export.save(torch.export.export(net, (x,)), buffer)

@@ -1,4 +1,4 @@
-"""ImageNet's 2-D backbones of torchvision: what a network takes of them, and where their files come from."""
+"""ImageNet backbones of torchvision: which layers a network takes from them, and where their files come from."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ from tests.support.toy import write_set
 
 @cache
 def backbone(name: str) -> nn.Module:
-    """torchvision's network with random weights and statistics."""
+    """A network of torchvision with random weights and statistics."""
     torch.manual_seed(1)
     extra = {"init_weights": False, "transform_input": True} if name == "inception_v3" else {}
     net = getattr(torchvision.models, name)(weights=None, **extra)
@@ -41,13 +41,13 @@ BACKBONES = ["resnet50", "resnet101", "inception_v3"]
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_tsn_is_torchvision_on_each_frame(name):
-    """Inputs have ImageNet's normalisation; InceptionV3's own one moves into its first layer."""
+def test_tsn_equals_torchvision_on_each_frame(name):
+    """Inputs have ImageNet's normalisation; the one of InceptionV3 moves into its first layer."""
     theirs = backbone(name)
     net = ctnet.create_model(f"tsn_{name}", num_classes=1000).eval()
     fresh = net.fc.weight.clone()
     assert ctnet.load_imagenet(net, theirs.state_dict()) is net
-    assert torch.equal(net.fc.weight, fresh), "the last layer belongs to the task, not to ImageNet"
+    assert torch.equal(net.fc.weight, fresh), "the last layer was loaded"
     net.fc.load_state_dict(theirs.fc.state_dict())
     side = 96
     clips = torch.randn(2, 3, 3, side, side)
@@ -59,7 +59,7 @@ def test_tsn_is_torchvision_on_each_frame(name):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_ctnet_takes_all_that_it_shares_with_the_backbone(name):
+def test_ctnet_takes_all_layers_that_it_shares_with_the_backbone(name):
     theirs, net = backbone(name).state_dict(), ctnet.create_model(f"ctnet_{name}")
     before = snapshot(net)
     ctnet.load_imagenet(net, theirs)
@@ -71,14 +71,14 @@ def test_ctnet_takes_all_that_it_shares_with_the_backbone(name):
     assert any(".ct." in key for key in before)
 
 
-def test_a_state_dict_may_come_from_a_file(tmp_path):
+def test_backbone_is_loaded_from_a_file(tmp_path):
     theirs, net = backbone("resnet50").state_dict(), ctnet.create_model("tsm_resnet50")
     torch.save(theirs, tmp_path / "resnet50.pth")
     ctnet.load_imagenet(net, tmp_path / "resnet50.pth")
     assert torch.equal(net.layer4[2].conv3.weight, theirs["layer4.2.conv3.weight"])
 
 
-def test_a_backbone_that_does_not_fit_is_listed_and_nothing_is_loaded():
+def test_backbone_with_wrong_keys_raises_and_loads_nothing():
     theirs = dict(backbone("resnet50").state_dict())
     del theirs["layer1.0.conv1.weight"]
     theirs["layer3.5.bn3.bias"] = torch.zeros(7)
@@ -92,15 +92,15 @@ def test_a_backbone_that_does_not_fit_is_listed_and_nothing_is_loaded():
     assert unchanged(net, before)
 
 
-def test_the_wrong_backbone_is_refused():
+def test_wrong_backbone_raises():
     net = ctnet.create_model("tsn_resnet101")
     before = snapshot(net)
-    with pytest.raises(WeightsError, match="layer3.22"):
+    with pytest.raises(WeightsError, match=r"; 306 missing: layer3\.6\.conv1\.weight, .* and 301 more$"):
         ctnet.load_imagenet(net, backbone("resnet50").state_dict())
     assert unchanged(net, before)
 
 
-# the file names of 2020, or of the same weights saved anew
+# torchvision's files of IMAGENET1K_V1
 FILES = {
     "resnet50": "resnet50-0676ba61.pth",
     "resnet101": "resnet101-63fe2227.pth",
@@ -110,16 +110,16 @@ FILES = {
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """The folder of torch.hub's files, which is not there yet, on a machine without a network."""
+    """The folder of torch.hub's files, which does not exist yet, on a machine without a network."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for variable in ("http_proxy", "https_proxy", "HTTPS_PROXY"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # a closed port
     monkeypatch.setenv("no_proxy", "")
     return tmp_path / "hub" / "checkpoints"
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_what_cannot_be_fetched_names_the_address_and_the_place(name, hub):
+def test_failed_download_names_address_and_place(name, hub):
     net = ctnet.create_model(f"tsn_{name}")
     before = snapshot(net)
     with pytest.raises(WeightsError, match=f"ImageNet weights of {name} could not be fetched") as error:
@@ -129,8 +129,7 @@ def test_what_cannot_be_fetched_names_the_address_and_the_place(name, hub):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_a_file_that_lies_in_its_place_needs_no_network(name, hub):
-    """The first weights of each backbone, those of the paper's time, and no others."""
+def test_file_in_its_place_needs_no_network(name, hub):
     theirs, net = backbone(name).state_dict(), ctnet.create_model(f"ctnet_{name}")
     hub.mkdir(parents=True)
     torch.save(theirs, hub / FILES[name])
@@ -139,15 +138,15 @@ def test_a_file_that_lies_in_its_place_needs_no_network(name, hub):
     assert torch.equal(net.state_dict()[key], theirs[key])
 
 
-def test_a_damaged_file_in_its_place_is_named(hub):
+def test_damaged_file_in_its_place_is_named(hub):
     hub.mkdir(parents=True)
     (hub / FILES["resnet50"]).write_bytes(b"half of it")
     with pytest.raises(WeightsError, match=f"^{hub / FILES['resnet50']}: not a file of plain weights"):
         ctnet.load_imagenet(ctnet.create_model("tsn_resnet50"))
 
 
-def test_an_experiment_starts_from_imagenet_without_a_network(hub, tmp_path, monkeypatch):
-    """With a rate of 0 the weights at its end are those of its start."""
+def test_experiment_starts_from_imagenet_without_a_network(hub, tmp_path, monkeypatch):
+    """With a learning rate of 0 the final weights are the initial ones."""
     for kind in ("data", "runs", "results"):
         monkeypatch.setenv(f"CTNET_{kind.upper()}", str(tmp_path / kind))
     toy = write_set(tmp_path / "data" / "toy", clips=4)
@@ -167,7 +166,7 @@ def test_an_experiment_starts_from_imagenet_without_a_network(hub, tmp_path, mon
             assert torch.equal(net.state_dict()[key], value), key
 
 
-def test_the_backbone_is_known_without_a_name():
+def test_backbone_is_found_without_a_name():
     net = ResNetConfig(num_classes=3).build()
     theirs = backbone("resnet50").state_dict()
     ctnet.load_imagenet(net, theirs)
@@ -176,8 +175,8 @@ def test_the_backbone_is_known_without_a_name():
         assert pretrained.backbone(ctnet.create_model(f"ctnet_{name}", num_classes=3)) == name
 
 
-def test_both_modules_have_one_normalisation():
-    """InceptionV3 sees zeros, its own middle grey, as grey in ImageNet's normalisation."""
+def test_inception_takes_imagenet_normalisation():
+    """Middle grey, 0 for torchvision's InceptionV3, gives the same features from ImageNet's normalisation."""
     from ctnet.clips import normalize
 
     theirs = backbone("inception_v3").state_dict()

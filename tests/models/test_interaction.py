@@ -1,4 +1,4 @@
-"""Table 1 measured: it tells what is connected, and a statement that is false is found false."""
+"""The measurement of Table 1: it finds what is connected, and finds false statements false."""
 
 import pytest
 import torch
@@ -14,20 +14,20 @@ from ctnet.paper import claims
     ((8,), ((POINT,),), Field(8, (1, 1, 1), 1)),
     ((1,), ((FULL,),), Field(1, (3, 3, 3), 27)),
     ((8,), ((SPATIAL,),), Field(8, (1, 3, 3), 9)),
-    ((8,), ((SPATIAL, TEMPORAL),), Field(8, (3, 3, 3), 11)),  # a plane and a line that cross
+    ((8,), ((SPATIAL, TEMPORAL),), Field(8, (3, 3, 3), 11)),  # a plane and a line: 9 + 2 positions
     ((8, 8), ((SPATIAL,), (TEMPORAL,)), Field(8, (3, 3, 3), 27)),
     ((4, 2), ((FULL,), (FULL,)), Field(8, (5, 5, 5), 125)),
 ])  # fmt: skip
-def test_fields_known_by_hand(sizes, kernels, field):
+def test_field_equals_field_by_hand(sizes, kernels, field):
     assert interaction.field_of(CTModule(8, sizes, kernels), 8) == field
 
 
-def test_sub_operations_add_channels_and_extent():
+def test_field_grows_with_each_sub_operation():
     found = [interaction.after(k, 24, (4, 3, 2)) for k in (1, 2, 3)]
     assert [(f.channels, f.extent) for f in found] == [(4, (3, 3, 3)), (12, (5, 5, 5)), (24, (7, 7, 7))]
 
 
-def test_every_mechanism_of_table_1_is_measured_and_holds():
+def test_all_claims_of_table_1_are_measured_and_hold():
     found = interaction.measured()
     assert found == dict.fromkeys(found, True)
     assert set(found) == {claim.id for claim in claims.stated() if claim.kind == "mechanism" and claim.table == "1"}
@@ -40,7 +40,7 @@ def test_special_cases_equal_plain_networks(name):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_module_that_is_no_special_case_is_found_out(monkeypatch):
+def test_measurement_rejects_wrong_special_case(monkeypatch):
     forward = CTModule.forward
     monkeypatch.setattr(CTModule, "forward", lambda self, x: forward(self, x) + 1e-9 * x)
     assert interaction.special_case_gap("CSN") > 1e-12
@@ -49,13 +49,13 @@ def test_a_module_that_is_no_special_case_is_found_out(monkeypatch):
     assert not found["special-cases"] and found["all-channels"] and found["field-others"]
 
 
-def test_a_field_that_does_not_grow_is_found_out(monkeypatch):
+def test_measurement_rejects_field_that_does_not_grow(monkeypatch):
     monkeypatch.setattr(CTModule, "forward", lambda self, x: self.ops[0](x))
     found = interaction.measured()
     assert not found["field-k"] and not found["all-channels"] and found["field-one"]
 
 
-def test_weights_are_set_so_that_nothing_is_hidden():
+def test_field_does_not_depend_on_weights():
     module = CTModule(8, (8,), ((FULL,),))
-    nn.init.constant_(module.ops[0].branches[0].conv.weight, -1.0)  # every ReLU shut
+    nn.init.constant_(module.ops[0].branches[0].conv.weight, -1.0)  # each ReLU gives 0
     assert interaction.field_of(module, 8).positions == 27

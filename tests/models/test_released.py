@@ -1,4 +1,4 @@
-"""The authors' checkpoint, built here under its names and in its shapes: its logits, all of it or nothing."""
+"""The authors' checkpoint, made with its names and shapes and random weights: it is loaded whole or not at all."""
 
 import pickle
 
@@ -17,7 +17,7 @@ KERNELS = {"s": (1, 3, 3), "t": (3, 1, 1), "c": (1, 1, 1)}
 
 
 def released_state(num_classes: int = 174) -> dict[str, Tensor]:
-    """Random weights under the names and in the shapes of the authors' network, without `module.`."""
+    """Random weights with the names and shapes of the authors' network, without the prefix `module.`."""
     torch.manual_seed(0)
     state = {}
 
@@ -70,7 +70,7 @@ def released_state(num_classes: int = 174) -> dict[str, Tensor]:
 
 
 class Released:
-    """The forward pass of the release: a 2-D backbone, 3-D modules, a permute for the second operation."""
+    """The forward pass of the authors' network: a 2-D backbone, 3-D modules, a permute for the second operation."""
 
     def __init__(self, state: dict[str, Tensor]):
         self.state = state
@@ -137,7 +137,7 @@ def state():
 
 
 def checkpoint(path, state, **changes):
-    """As the authors save it: `module.`, what a counter left behind, and more beside the weights."""
+    """Save a state as the authors do: with the prefix `module.`, keys of a FLOP counter, and more than weights."""
     state = {f"module.{k}": v for k, v in (state | changes).items() if v is not None}
     for counter in ("total_ops", "total_params", "base_model.layer1.0.total_ops"):
         state[f"module.{counter}"] = torch.zeros(1)
@@ -145,13 +145,13 @@ def checkpoint(path, state, **changes):
     return path
 
 
-def test_the_released_layout_has_the_released_counts(state):
+def test_made_checkpoint_has_the_released_counts(state):
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     parameters = [v for k, v in state.items() if not k.endswith(statistics)]
     assert (len(state), len(parameters), sum(v.numel() for v in parameters)) == (782, 413, 20_959_150)
 
 
-def test_released_weights_give_the_released_logits(state, tmp_path):
+def test_released_weights_give_released_logits(state, tmp_path):
     net = ctnet.load_released(checkpoint(tmp_path / "ct.pth.tar", state)).eval()
     assert sum(p.numel() for p in net.parameters()) == 20_959_150
     clips = torch.randn(2, 3, 5, 64, 64)
@@ -162,21 +162,21 @@ def test_released_weights_give_the_released_logits(state, tmp_path):
         torch.testing.assert_close(net.fuse()(clips), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_released_weights_into_a_given_network(state, tmp_path):
+def test_released_weights_load_into_a_given_network(state, tmp_path):
     key = "base_model.layer1.1.conv2.conv1_z.0.weight"
-    state = state | {key: state[key].to(memory_format=torch.channels_last_3d)}  # any layout in memory will do
+    state = state | {key: state[key].to(memory_format=torch.channels_last_3d)}  # in any memory format
     net = ctnet.create_model("ctnet_resnet50", num_frames=16)
     assert ctnet.load_released(checkpoint(tmp_path / "ct.pth", state), model=net) is net
     assert torch.equal(net.fc.weight, state["new_fc.weight"])
 
 
-def test_the_last_layer_of_a_release_without_dropout(state, tmp_path):
+def test_last_layer_of_checkpoint_without_dropout(state, tmp_path):
     renamed = {f"base_model.fc.{k}": state[f"new_fc.{k}"] for k in ("weight", "bias")}
     path = checkpoint(tmp_path / "ct.pth", state, **renamed, **{"new_fc.weight": None, "new_fc.bias": None})
     assert torch.equal(ctnet.load_released(path).fc.bias, state["new_fc.bias"])
 
 
-def test_what_does_not_fit_is_listed_and_nothing_is_loaded(state, tmp_path):
+def test_wrong_keys_are_listed_and_nothing_is_loaded(state, tmp_path):
     missing, misshapen = "base_model.layer2.1.conv2.conv2_z.0.weight", "base_model.layer4.2.conv3.weight"
     changes = {missing: None, misshapen: torch.zeros(3, 3, 1, 1), "base_model.layer9.weight": torch.zeros(2)}
     path = checkpoint(tmp_path / "ct.pth", state, **changes)
@@ -190,7 +190,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded(state, tmp_path):
     assert unchanged(net, before)
 
 
-def test_another_network_or_class_count_is_refused(state, tmp_path):
+def test_other_network_or_class_count_raises(state, tmp_path):
     path = checkpoint(tmp_path / "ct.pth", state)
     for net in (ctnet.create_model("tsn_resnet50"), ctnet.create_model("ctnet_resnet50", num_classes=101)):
         before = snapshot(net)
@@ -199,14 +199,16 @@ def test_another_network_or_class_count_is_refused(state, tmp_path):
         assert unchanged(net, before)
 
 
-def test_a_malicious_file_runs_nothing(tmp_path):
+def test_malicious_file_runs_nothing(tmp_path):
     touched, path = tmp_path / "touched", tmp_path / "evil.pth"
     torch.save({"state_dict": {"module.new_fc.bias": Payload(touched)}}, path)
     with pytest.raises(WeightsError) as error:
         ctnet.load_released(path)
     assert not touched.exists()
-    told = f"{path}: not a file of plain weights: it is damaged, or holds something other than tensors, and is not read"
-    assert str(error.value).startswith(told) and "weights_only" not in str(error.value)
+    start = (
+        f"{path}: not a file of plain weights: it is damaged, or holds something other than tensors, and is not read"
+    )
+    assert str(error.value).startswith(start) and "weights_only" not in str(error.value)
     path.write_bytes(pickle.dumps(Payload(touched), protocol=2))
     with pytest.raises(WeightsError):
         ctnet.load_released(path)
@@ -217,7 +219,7 @@ NO_WEIGHTS = [b"", b"not a checkpoint", None, {}, {"state_dict": {}}, {"a": 1}, 
 
 
 @pytest.mark.parametrize("content", NO_WEIGHTS)
-def test_files_that_hold_no_weights_are_named(content, tmp_path):
+def test_file_without_weights_is_named(content, tmp_path):
     path = tmp_path / "some.pth"
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Our own files: what is saved is loaded as it was; another network takes all but the last layer."""
+"""Our own weight files: save, load and transfer."""
 
 import json
 from dataclasses import asdict, replace
@@ -23,7 +23,7 @@ SMALL = {"num_classes": 5, "width": 16, "depths": (2, 2)}
     {"ct": CTConfig(sizes=("rest", 4), kernels=(((1, 5, 5), (5, 1, 1)), ((1, 3, 3),)), excitation="se")},
     {"ct_blocks": ((), (1,)), "dropout": 0.1, "num_frames": 5},
 ])  # fmt: skip
-def test_a_saved_network_is_loaded_as_it_was(overrides, tmp_path):
+def test_loaded_network_equals_saved_network(overrides, tmp_path):
     net = ctnet.create_model("ct_resnet50", **{**SMALL, **overrides}).eval()
     weights.save(net, tmp_path / "net.safetensors", classes=list("abcde"))
     back = weights.load(tmp_path / "net.safetensors")
@@ -33,7 +33,7 @@ def test_a_saved_network_is_loaded_as_it_was(overrides, tmp_path):
         assert torch.equal(back(clip), net(clip))
 
 
-def test_a_file_alone_gives_the_config_the_classes_and_the_protocol(tmp_path):
+def test_load_gives_config_classes_and_protocol(tmp_path):
     net = ctnet.create_model("ctnet_inception_v3", num_classes=2, num_frames=5, width=32)
     protocol = Protocol(5, 3, 2, 75, "dense", short_side=80)
     ctnet.save(net, tmp_path / "net.safetensors", classes=["a", "b"], protocol=asdict(protocol))
@@ -45,13 +45,14 @@ def test_a_file_alone_gives_the_config_the_classes_and_the_protocol(tmp_path):
     assert (bare.classes, bare.protocol) == (None, None)
 
 
-def test_an_older_file_without_ct_has_that_of_its_name(tmp_path):
+def test_old_file_without_ct_loads_the_one_of_its_name(tmp_path):
     net = ctnet.create_model("ctnet_resnet50", **SMALL)
     write(tmp_path / "net", net, {"model": net.name, "config": SMALL})
     assert weights.load(tmp_path / "net").config == net.config
 
 
 def write(path, net, facts):
+    """Write a weight file with other facts than `save` does."""
     from safetensors.torch import save_file
 
     state = {k: v.contiguous() for k, v in net.state_dict().items()}
@@ -71,28 +72,28 @@ def write(path, net, facts):
     ({"model": "tsn_resnet50", "config": SMALL, "protocol": {"films": 1}}, "films"),
     ({"model": "tsn_resnet50", "config": SMALL | {"width": 8}}, "does not fit"),
 ])  # fmt: skip
-def test_files_that_do_not_say_what_they_hold(facts, message, tmp_path):
+def test_file_without_valid_facts_raises(facts, message, tmp_path):
     write(tmp_path / "net.safetensors", ctnet.create_model("tsn_resnet50", **SMALL), facts)
     with pytest.raises(WeightsError, match=message) as error:
         weights.load(tmp_path / "net.safetensors")
     assert "net.safetensors" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_network_without_a_name_is_not_saved(tmp_path):
+def test_network_without_a_name_is_not_saved(tmp_path):
     net = replace(ResNetConfig(), **SMALL, ct_blocks=((), ())).build()
     with pytest.raises(WeightsError, match="without a name.*create_model"):
         weights.save(net, tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
 
 
-# all but the last layer of another file
+# transfer: all but the last layer
 
 
 @pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50"])
-def test_a_transfer_takes_all_but_the_last_layer(name, tmp_path):
+def test_transfer_takes_all_but_the_last_layer(name, tmp_path):
     source = ctnet.create_model(name, **SMALL)
     for buffer in source.buffers():
-        buffer.add_(1)  # statistics come along
+        buffer.add_(1)  # statistics are transferred too
     weights.save(source, tmp_path / "source", classes=list("abcde"))
     target = ctnet.create_model(name, **SMALL | {"num_classes": 7})
     fresh = snapshot(target)
@@ -109,7 +110,7 @@ def test_a_transfer_takes_all_but_the_last_layer(name, tmp_path):
     ("ctnet_resnet50", SMALL | {"width": 32}),
     ("ctnet_resnet50", SMALL | {"depths": (2, 3)}),
 ], ids=str)  # fmt: skip
-def test_a_transfer_from_another_network_is_refused(other, tmp_path):
+def test_transfer_from_another_network_raises(other, tmp_path):
     name, overrides = other
     weights.save(ctnet.create_model(name, **overrides), tmp_path / "other")
     net = ctnet.create_model("ctnet_resnet50", **SMALL)
@@ -120,7 +121,7 @@ def test_a_transfer_from_another_network_is_refused(other, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights"], ids=["absent", "empty", "text"])
-def test_a_transfer_from_no_file_of_ours_is_refused(content, tmp_path):
+def test_transfer_from_another_kind_of_file_raises(content, tmp_path):
     path = tmp_path / "some"
     if content is not None:
         path.write_bytes(content)
@@ -131,7 +132,7 @@ def test_a_transfer_from_no_file_of_ours_is_refused(content, tmp_path):
     assert unchanged(net, before)
 
 
-def test_pickles_in_the_place_of_our_own_files_run_nothing(tmp_path):
+def test_pickle_in_place_of_our_file_runs_nothing(tmp_path):
     for k, read in enumerate((ctnet.load, lambda path: weights.transfer(ctnet.create_model("tsn_resnet50"), path))):
         touched, path = tmp_path / f"touched{k}", tmp_path / f"evil{k}.safetensors"
         torch.save({"fc.bias": Payload(touched)}, path)
@@ -140,8 +141,18 @@ def test_pickles_in_the_place_of_our_own_files_run_nothing(tmp_path):
         assert not touched.exists()
 
 
-def test_who_may_read_other_files_may_read_a_saved_network(tmp_path):
+def test_saved_file_has_default_permissions(tmp_path):
     ctnet.save(ctnet.create_model("tsn_resnet50", num_classes=2, width=8), tmp_path / "a.safetensors")
     (tmp_path / "other").touch()
     assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
     assert {path.name for path in tmp_path.iterdir()} == {"a.safetensors", "other"}
+
+
+def test_error_names_at_most_five_keys_of_a_kind():
+    net = ctnet.create_model("tsn_resnet50", **SMALL)
+    with pytest.raises(WeightsError) as error:
+        weights.fill(net, {f"extra{i}": torch.zeros(1) for i in range(5)}, "some file")
+    keys = list(net.state_dict())
+    missing = f"{len(keys)} missing: {', '.join(keys[:5])} and {len(keys) - 5} more"
+    extra = "5 extra: extra0, extra1, extra2, extra3, extra4"
+    assert str(error.value) == f"some file: does not fit the network, nothing was loaded; {missing}; {extra}"

@@ -1,10 +1,8 @@
-"""SIGKILL at random moments of drawing a data set, of preparing one of videos, and of training; each is resumed by the
-same command.
+"""Kill drawing, preparing and training by SIGKILL, resume each with the same command, and compare what is left.
 
-`python -m tests.soak.kills draw|prepare|train` is what is killed: the command line's `data prepare` of MotionPairs and
-of folders of videos, and an experiment. Half of the kills come at a moment drawn over the time that an unbroken run
-takes, the import of its libraries included; the other half before a drawn one of its file operations, since what leaves
-a file half done is over too soon for a clock to find it. A kill takes the process alone or its whole group.
+A kill comes before a random file operation of the run, because files are half written too briefly for a clock to hit
+that moment; in a long soak, every second kill comes at a random time instead. A kill ends the process alone or its
+whole process group.
 """
 
 import json
@@ -16,150 +14,157 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
 
 import psutil
 
 from ctnet import paths
-from ctnet.cli.main import main as cli
-from ctnet.data import prepare
-from ctnet.experiments.experiment import Experiment
-from ctnet.experiments.run import run
-from ctnet.protocol import Protocol
-from ctnet.training.recipe import Recipe
+from ctnet.data.prepare import prepare
+from tests.soak.kill_tasks import OPERATION, SCALE, TASKS, VIDEOS, known_scale
 
-SCALE = "soak"
-SIZE = {SCALE: prepare.DrawnSize(size=32, frames=8, train=1, test=1)}
-EXPERIMENT = Experiment(
-    "tsn_resnet50",
-    recipe=Recipe(epochs=4, batch_size=11, lr=0.1, warmup=1, scales=(1.0, 0.875)),
-    protocol=Protocol(4, size=32),
-    scale=SCALE,
-    overrides=(("width", 16), ("depths", (1, 1, 1))),
-)
-PATIENCE = 60  # seconds beyond ten times the usual after which a run counts as hung, and a process as an orphan
-OPERATION = "CTNET_SOAK_OPERATION"  # the file operation before which a run kills itself
-VIDEOS = "CTNET_SOAK_VIDEOS"  # the folder of those that are prepared
-ENOUGH = 5  # failures of a task after which it is not tried further
-CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+FIRST = 600  # seconds after which the first, unbroken run counts as hung
+PATIENCE = 60  # seconds beyond ten times the unbroken run after which a run counts as hung
+ORPHAN = 60  # seconds after which a process that its run left behind counts as an orphan
+ENOUGH = 5  # failures of a task after which it is not run again
 
 
-def draw() -> int:
-    return cli(f"data prepare motionpairs --scale {SCALE} --workers 2".split())
+def run_kills(
+    count: int, minutes: float, seed: int, tasks: Sequence[str] = tuple(TASKS), by_clock: bool = True
+) -> dict:
+    """Kill and resume each task equally often; the tasks run at the same time.
 
+    Args:
+        count: Number of kills over all tasks, rounded up to a multiple of the number of tasks.
+        minutes: Time limit; the kills made by then are reported.
+        seed: Seed of the moments of the kills.
+        tasks: Names of `TASKS`.
+        by_clock: Whether about half of the kills come at a random time, not at a random file operation.
 
-def prepare() -> int:
-    return cli(["data", "prepare", "videos", "--source", os.environ[VIDEOS], "--workers", "2"])
-
-
-def train() -> int:
-    run(EXPERIMENT, workers=1, progress=False)
-    return 0
-
-
-TASKS = {"draw": draw, "prepare": prepare, "train": train}
-
-
-def main(task: str) -> int:
-    """Runs a task, ends it by SIGKILL before the file operation asked for, and prints how many there were."""
-    place, last, done, own = str(paths.runs_root().parent), int(os.environ.get(OPERATION, 0)), 0, os.getpid()
-
-    def watch(event: str, arguments: tuple) -> None:
-        nonlocal done
-        writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        if (writes or event in CHANGES) and str(arguments[0]).startswith(place) and os.getpid() == own:
-            done += 1
-            if done == last:
-                os.kill(own, signal.SIGKILL)
-
-    sys.addaudithook(watch)
-    with patch.dict(prepare.DRAWN_SIZES, SIZE):
-        status = TASKS[task]()
-    if not status:
-        print(done)
-    return status
-
-
-def kills(count: int, minutes: float, seed: int) -> dict:
-    """The same number of kills for each task, all at once; fewer where the time is over."""
+    Returns:
+        The section "kills" of the record: the number of kills, the failures, and a part for each task.
+    """
     until = time.monotonic() + 60 * minutes
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(len(TASKS)) as pool:
-        with patch.dict(prepare.DRAWN_SIZES, SIZE):
-            prepare.prepare("motionpairs", SCALE, Path(folder, "data"), workers=2)
-        chains = [Chain(Path(folder), task, random.Random(f"{seed} {task}")) for task in TASKS]
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(len(tasks)) as pool:
+        draw_set(Path(folder))
+        chains = [Chain(Path(folder), task, random.Random(f"{seed} {task}"), by_clock) for task in tasks]
         try:
-            found = list(pool.map(lambda chain: chain.run(-(-count // len(TASKS)), until), chains))
+            parts = list(pool.map(lambda chain: chain.measure_and_run(-(-count // len(tasks)), until), chains))
         except BaseException:  # Ctrl-C
             for chain in chains:
                 chain.stop()
             raise
-    made = sum(each["kills"] for each in found)
-    return {"kills": made, **dict(zip(TASKS, found, strict=True)), "failures": sum((f["failures"] for f in found), [])}
+    failures = [line for part in parts for line in part["failures"]]
+    return {"kills": sum(part["kills"] for part in parts), **dict(zip(tasks, parts, strict=True)), "failures": failures}
+
+
+def draw_set(folder: Path) -> None:
+    """Draw the set that `prepare` and `train` read."""
+    with known_scale():
+        prepare("motionpairs", SCALE, folder / "data", workers=2)
 
 
 class Chain:
-    """One task, killed and resumed until it is through, then again from the start."""
+    """Runs of one task: each is killed and resumed until it completes, then the next one starts from nothing.
 
-    def __init__(self, folder: Path, task: str, draw: random.Random):
-        self.place, self.log, self.task, self.draw = folder / task, folder / f"{task}.log", task, draw
+    Args:
+        folder: Where the runs keep their files; "prepare" and "train" need `draw_set(folder)` before.
+        task: A name of `TASKS`.
+        rng: What draws the moments of the kills.
+        by_clock: Whether about half of the kills come at a random time.
+    """
+
+    def __init__(self, folder: Path, task: str, rng: random.Random, by_clock: bool = True):
+        self.place, self.log, self.task = folder / task, folder / f"{task}.log", task
+        self.rng, self.by_clock = rng, by_clock
         self.drawn = folder / "data"
         self.data = self.drawn if task == "train" else self.place / "sets"
-        self.sessions: list[int] = []
+        self.sessions: list[int] = []  # session ids of all processes that were started
         self.failures: list[str] = []
         self.stopped = False
+        self.seconds, self.operations, self.unbroken = 0.0, 0, {}
+
+    def measure_and_run(self, count: int, until: float) -> dict:
+        """Do `measure`, then `run`."""
+        self.measure()
+        return self.run(count, until)
+
+    def measure(self) -> None:
+        """Run the task once without a kill: note its time, its number of file operations and what it leaves."""
+        start = time.monotonic()
+        self.attempt(FIRST)
+        self.seconds = time.monotonic() - start
+        self.operations = 0 if self.failures else int(self.log.read_text().split()[-1])
+        self.unbroken = content(self.place)
+        shutil.rmtree(self.place, ignore_errors=True)
 
     def run(self, count: int, until: float) -> dict:
-        start = time.monotonic()
-        self.attempt(10 * PATIENCE)
-        seconds = time.monotonic() - start
-        operations = 0 if self.failures else int(self.log.read_text().split()[-1])
-        unbroken, runs, landed, when = content(self.place), 0, Counter(), Counter()
-        shutil.rmtree(self.place, ignore_errors=True)
-        last = not operations
+        """Kill and resume the task, and complete the last run; `measure` comes first.
+
+        Args:
+            count: Number of kills.
+            until: Value of `time.monotonic()` after which no further kill is made.
+
+        Returns:
+            Number of kills, completed runs, seconds of the unbroken run, how many kills landed at which stage, how
+            many came by the clock and at a file operation, and the failures.
+        """
+        runs, landed, when = 0, Counter(), Counter()
+        last = not self.operations
         while not last and not self.stopped and len(self.failures) < ENOUGH:
-            last = landed.total() >= count or time.monotonic() > until  # to the end, and not killed
-            how, moment = self.moment(seconds, operations) if not last else ("", {})
+            last = landed.total() >= count or time.monotonic() > until  # the last attempt is not killed
+            how, moment = self.choose_moment() if not last else ("", {})
             before = len(self.failures)
-            if self.attempt(10 * seconds + PATIENCE, **moment) and not last:
+            if self.attempt(10 * self.seconds + PATIENCE, **moment) and not last:
                 landed[stage(self.place)] += 1
                 when[how] += 1
                 continue
             if len(self.failures) == before:
-                self.failures += differences(unbroken, content(self.place))
+                self.failures += differences(self.unbroken, content(self.place))
                 runs += 1
             shutil.rmtree(self.place, ignore_errors=True)
-        self.failures += self.orphans()
+        self.failures += self.end_orphans()
         return {
             "kills": landed.total(),
             "runs_completed": runs,
-            "seconds": round(seconds, 1),
+            "seconds": round(self.seconds, 1),
             "landed": dict(landed),
             "when": dict(when),
             "failures": [f"{self.task}: {line}" for line in self.failures],
         }
 
-    def moment(self, seconds: float, operations: int) -> tuple[str, dict]:
-        if self.draw.random() < 0.5:
-            return "by the clock", {"after": self.draw.uniform(0, 1.05 * seconds)}
-        return "at a file operation", {"operation": self.draw.randint(1, operations)}
+    def choose_moment(self) -> tuple[str, dict]:
+        """Draw when the next run is killed: the words of the record, and the argument of `attempt`."""
+        if self.by_clock and self.rng.random() < 0.5:
+            return "by the clock", {"after": self.rng.uniform(0, 1.05 * self.seconds)}
+        return "at a file operation", {"operation": self.rng.randint(1, self.operations)}
 
     def stop(self) -> None:
+        """Kill what runs now, and start no further run."""
         self.stopped = True
         for process in alive(self.sessions):
             process.kill()
 
     def attempt(self, patience: float, after: float | None = None, operation: int = 0) -> bool:
-        """Runs the command; whether it was killed. What else ends it is a failure."""
+        """Run the task once in a process of its own; any end but exit code 0 or SIGKILL is noted as a failure.
+
+        Args:
+            patience: Seconds after which the run counts as hung.
+            after: Seconds after which it is killed.
+            operation: Number of the file operation before which it kills itself; 0 for none.
+
+        Returns:
+            Whether it was killed.
+        """
         own = {"CTNET_DATA": self.data, "CTNET_RUNS": self.place / "runs", "CTNET_RESULTS": self.place / "results"}
         own |= {"PYTHONPATH": paths.ROOT, "OMP_NUM_THREADS": 1, "TQDM_DISABLE": 1, OPERATION: operation}
         own[VIDEOS] = self.drawn / f"motionpairs-{SCALE}" / "videos"
         with self.log.open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.soak.kills", self.task],
+                [sys.executable, "-m", "tests.soak.kill_tasks", self.task],
                 env=os.environ | {name: str(value) for name, value in own.items()},
                 stdout=log,
                 stderr=log,
@@ -171,27 +176,29 @@ class Chain:
         except subprocess.TimeoutExpired:
             if after is None:
                 self.failures.append(f"hung: not done after {patience:.0f} s")
-            if after is None or self.draw.random() < 0.5:
+            if after is None or self.rng.random() < 0.5:
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.wait()
         if process.returncode not in (0, -signal.SIGKILL):
-            told = self.log.read_text().strip().splitlines() or [""]
-            self.failures.append(f"ended with {process.returncode} after {len(self.sessions) - 1} runs: {told[-1]}")
+            lines = self.log.read_text().strip().splitlines() or [""]
+            before = len(self.sessions) - 1
+            self.failures.append(f"ended with {process.returncode} after {before} runs: {lines[-1]}")
         return process.returncode == -signal.SIGKILL
 
-    def orphans(self) -> list[str]:
-        """What is left of the sessions that ended, after time to end by itself; it is ended here."""
-        until = time.monotonic() + PATIENCE
+    def end_orphans(self) -> list[str]:
+        """Wait for processes that runs left behind; kill those that stay, and return one line for each."""
+        until = time.monotonic() + ORPHAN
         while (left := alive(self.sessions)) and time.monotonic() < until:
             time.sleep(0.2)
-        lines = [f"an orphan: {' '.join(process.cmdline())[:200]}" for process in left]
+        lines = [f"orphan process: {' '.join(process.cmdline())[:200]}" for process in left]
         for process in left:
             process.kill()
         return lines
 
 
 def alive(sessions: list[int]) -> list[psutil.Process]:
+    """Return the running processes of these sessions."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -203,7 +210,7 @@ def alive(sessions: list[int]) -> list[psutil.Process]:
 
 
 def stage(place: Path) -> str:
-    """How far a task had come."""
+    """Return how far a task has come, judged by its files."""
     for what, pattern in (
         ("recorded", "results/*/[!.]*.json"),
         ("trained", "runs/*/*/weights.safetensors"),
@@ -218,16 +225,16 @@ def stage(place: Path) -> str:
 
 
 def content(place: Path) -> dict[str, object]:
-    """What a run left, file by file; of logs that are named after the time and the process, nothing."""
+    """Return the comparable content of each file below a folder, without logs named after the time and the process."""
     return {
-        str(path.relative_to(place)): values(path)
+        str(path.relative_to(place)): comparable(path)
         for path in sorted(place.rglob("*"))
         if path.is_file() and "tfevents" not in path.name
     }
 
 
-def values(path: Path) -> object:
-    """A record without its times, an archive by its arrays, any other file by its bytes."""
+def comparable(path: Path) -> object:
+    """Return a record without its times, the hashes of an archive's arrays, or the hash of any other file."""
     if path.parent.parent.name == "results" and path.suffix == ".json":
         record = json.loads(path.read_text())
         training = {"epochs": record["training"]["epochs"]}
@@ -247,11 +254,12 @@ def values(path: Path) -> object:
 
 
 def differences(unbroken: dict[str, object], resumed: dict[str, object]) -> list[str]:
-    """One line for each file that is lost, left over or not the same as after a run that was never killed."""
+    """Return one line for each file that a resumed run lost, left over or wrote differently.
+
+    Args:
+        unbroken: `content` after a run that was never killed.
+        resumed: `content` after a run that was killed and resumed.
+    """
     lines = [f"lost: {name}" for name in unbroken.keys() - resumed.keys()]
     lines += [f"left over: {name}" for name in resumed.keys() - unbroken.keys()]
     return sorted(lines + [f"not the same: {n}" for n in unbroken.keys() & resumed.keys() if unbroken[n] != resumed[n]])
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))

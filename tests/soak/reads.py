@@ -1,4 +1,4 @@
-"""Random reads through `read_frames`, with an eye on memory, open handles and threads."""
+"""Random reads of videos in one process: each frame is compared, and memory, handles and threads are watched."""
 
 import faulthandler
 import random
@@ -16,11 +16,11 @@ from ctnet.data.video import read_frames, write_video
 from ctnet.errors import VideoError
 from tests.support.videos import decode_all, encode, scene
 
-FRAMES = 48  # of each file
-GROWTH = 2.0  # KiB a read that resident memory may grow by: a frame that stays is thirty times as much
-WARM = 100  # reads before the first look: libraries set themselves up
-HANG = 60  # seconds after which a read counts as hung, and the soak ends with its traceback
-PREDICTED = {  # frames predicted from others, before and after
+FRAMES = 48  # frames in each file
+MAX_GROWTH = 2.0  # KiB of resident memory per read; leaking one frame per read would be thirty times as much
+WARM_UP = 100  # reads before the first sample, while libraries set themselves up
+HANG = 60  # seconds after which a read counts as hung, and the process ends with a traceback
+PREDICTED = {  # codecs that predict frames from earlier and later ones
     "h264.mp4": ("libx264", {"g": 12, "bf": 2}),
     "mpeg4.avi": ("mpeg4", {"g": 12, "bf": 2}),
     "vp9.webm": ("libvpx-vp9", {"g": 12, "cpu-used": 8}),
@@ -28,7 +28,14 @@ PREDICTED = {  # frames predicted from others, before and after
 
 
 class Sample(NamedTuple):
-    """What the process holds after so many reads; memory in KiB."""
+    """What the process holds after a number of reads.
+
+    Attributes:
+        read: Number of reads so far.
+        memory: Resident memory in KiB.
+        handles: Number of open file handles.
+        threads: Number of threads.
+    """
 
     read: int
     memory: float
@@ -36,8 +43,16 @@ class Sample(NamedTuple):
     threads: int
 
 
-def videos(folder: Path, frames: np.ndarray) -> list[Path]:
-    """The frames as Motion-JPEG, in every predicting codec that can be encoded here, and as a folder of images."""
+def write_videos(folder: Path, frames: np.ndarray) -> list[Path]:
+    """Write the frames as Motion-JPEG, in each codec of `PREDICTED` that PyAV has here, and as a folder of images.
+
+    Args:
+        folder: An empty folder.
+        frames: uint8 (T, H, W, 3).
+
+    Returns:
+        The files and the folder of images, sorted.
+    """
     import av
     from PIL import Image
 
@@ -51,72 +66,98 @@ def videos(folder: Path, frames: np.ndarray) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def reads(count: int, minutes: float, seed: int) -> dict:
-    """Random frames of random files, among them cut files and indices past the end, until the count or the time."""
-    draw, until, samples, failures = random.Random(seed), time.monotonic() + 60 * minutes, [], []
+def run_reads(count: int, minutes: float, seed: int, warm_up: int = WARM_UP) -> dict:
+    """Read random frames of random files, including truncated files and indices past the end.
+
+    Args:
+        count: Number of reads.
+        minutes: Time limit; the reads done by then are reported.
+        seed: Seed of the choice of files and frames.
+        warm_up: Number of reads before the first sample.
+
+    Returns:
+        The section "reads" of the record: number of reads, names of the files, samples, growth and failures.
+    """
+    rng, until, samples, failures = random.Random(seed), time.monotonic() + 60 * minutes, [], []
     frames = scene(FRAMES, 120, 160)
     with TemporaryDirectory() as folder:
-        files = {path: decode_all(path) if path.is_file() else frames for path in videos(Path(folder), frames)}
-        cut = [path.with_name(f"cut-{path.name}") for path in files if path.is_file()]
-        for path in cut:
+        files = {path: decode_all(path) if path.is_file() else frames for path in write_videos(Path(folder), frames)}
+        truncated = [path.with_name(f"cut-{path.name}") for path in files if path.is_file()]
+        for path in truncated:
             whole = path.with_name(path.name.removeprefix("cut-")).read_bytes()
             path.write_bytes(whole[: len(whole) // 20])
-        for done in range(-WARM, count):
+        for done in range(-warm_up, count):
             if done >= 0 and done % max(1, count // 100) == 0:
-                samples.append(sample(done))
+                samples.append(take_sample(done))
                 if time.monotonic() > until:
                     break
             faulthandler.dump_traceback_later(HANG, exit=True, file=sys.__stderr__)
-            path = draw.choice([*files, *cut])
-            indices = [draw.randrange(FRAMES + (draw.random() < 0.1)) for _ in range(draw.randint(1, 8))]
-            if wrong := read(path, indices, files.get(path)):
+            path = rng.choice([*files, *truncated])
+            indices = [rng.randrange(FRAMES + (rng.random() < 0.1)) for _ in range(rng.randint(1, 8))]
+            if wrong := check_read(path, indices, files.get(path)):
                 failures.append(f"{path.name} {indices}: {wrong}")
         else:
-            samples.append(sample(count))
+            samples.append(take_sample(count))
         faulthandler.cancel_dump_traceback_later()
     return {
         "reads": samples[-1].read,
         "files": [path.name for path in files],
-        "growth_kib": growth(samples),
-        "bound_kib": GROWTH,
+        "growth_kib": memory_growth(samples),
+        "bound_kib": MAX_GROWTH,
         "samples": [s._asdict() for s in samples],
-        "failures": failures + grown(samples),
+        "failures": failures + find_leaks(samples),
     }
 
 
-def read(path: Path, indices: list[int], frames: np.ndarray | None) -> str | None:
-    """What is wrong with a read; frames: those of the whole file, None of a cut one, which may give an error."""
+def check_read(path: Path, indices: list[int], expected: np.ndarray | None) -> str | None:
+    """Read frames of a file and compare them.
+
+    Args:
+        path: The video.
+        indices: Frames to read; an index of `FRAMES` or more must give a VideoError.
+        expected: All frames of the file; None for a truncated file, where a VideoError is allowed.
+
+    Returns:
+        What is wrong, or None.
+    """
     try:
         found = read_frames(path, indices).numpy()
     except VideoError as error:
-        return str(error) if frames is not None and max(indices) < FRAMES else None
+        return str(error) if expected is not None and max(indices) < FRAMES else None
     if max(indices) >= FRAMES:
-        return "a frame past the end"
-    return None if frames is None or np.array_equal(found, frames[indices]) else "other frames than a player shows"
+        return "read a frame past the end"
+    if expected is not None and not np.array_equal(found, expected[indices]):
+        return "frames differ from a full decode"
+    return None
 
 
-def sample(done: int) -> Sample:
+def take_sample(done: int) -> Sample:
+    """Measure what this process holds now, after `done` reads."""
     process = psutil.Process()
     return Sample(done, process.memory_info().rss / 1024, process.num_fds(), process.num_threads())
 
 
-def growth(samples: Sequence[Sample]) -> float:
-    """KiB a read over the second half: the median of the slopes between any two samples, which a spike does not
-    move."""
+def memory_growth(samples: Sequence[Sample]) -> float:
+    """Return the growth of memory in KiB per read over the second half of the samples.
+
+    It is the median of the slopes between any two samples, so a single spike does not change it.
+    """
     from scipy.stats import theilslopes
 
     late = samples[len(samples) // 2 :]
+    if len(late) < 2:
+        return 0.0
     return round(float(theilslopes([s.memory for s in late], [s.read for s in late]).slope), 3)
 
 
-def grown(samples: Sequence[Sample]) -> list[str]:
-    """One line for each thing of which there is more and more."""
+def find_leaks(samples: Sequence[Sample]) -> list[str]:
+    """Return one line each for handles, threads and memory if they grew."""
     first, last = samples[0], samples[-1]
     lines = [
         f"{what}: {getattr(first, what)} at the start, {getattr(last, what)} after {last.read} reads"
         for what in ("handles", "threads")
         if getattr(last, what) > getattr(first, what)
     ]
-    if (slope := growth(samples)) > GROWTH:
-        lines.append(f"memory: {slope} KiB more with each read, where at most {GROWTH} are allowed")
+    if (slope := memory_growth(samples)) > MAX_GROWTH:
+        lines.append(f"memory: grew by {slope} KiB per read; at most {MAX_GROWTH} are allowed")
     return lines

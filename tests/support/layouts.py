@@ -1,11 +1,13 @@
-"""Sets in miniature, exactly as their owners lay them out, of clips that MotionPairs draws.
+"""Small sets in exactly the layouts of their owners, from clips that MotionPairs draws.
 
-`LAYOUTS[name](folder, clips)` writes one below `folder`; clips: {class: [frames, ...]}, of each class the first three
-train and the last two test. A class's name says what moves, in the spelling of the set.
+`LAYOUTS[name](folder, clips)` writes one into `folder`. `clips` holds five videos for each of three classes: the first
+three are for training, the last two for testing. Classes have names in the set's own spelling.
 """
 
 import csv
 import json
+from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import av
@@ -13,8 +15,9 @@ import numpy as np
 
 from ctnet.data.video import write_video
 
+Clips = list[list[np.ndarray]]  # for each class its videos (T, H, W, 3), uint8
 CODECS = {".webm": "libvpx", ".mp4": "libx264", ".mpg": "mpeg1video"}
-TRAIN = 3
+TRAIN = 3  # videos of a class that are for training
 CLASSES = {
     "something": ("Pushing something from left to right", "Pushing something from right to left", "Opening something"),
     "kinetics": ("abseiling", "tai chi", "zumba"),
@@ -24,7 +27,7 @@ CLASSES = {
 
 
 def film(path: Path, frames: np.ndarray) -> Path:
-    """Writes a video in the codec that sets with such files have."""
+    """Write a video in the codec that is usual for its file ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".avi":
         write_video(path, frames)
@@ -40,7 +43,7 @@ def film(path: Path, frames: np.ndarray) -> Path:
 
 
 def images(folder: Path, frames: np.ndarray, name: str = "{:05d}.jpg") -> Path:
-    """A folder of frames, counted from 1."""
+    """Write a folder of images, numbered from 1."""
     folder.mkdir(parents=True)
     for k, frame in enumerate(frames, 1):
         with av.open(str(folder / name.format(k)), "w", format="image2", options={"update": "1"}) as picture:
@@ -52,50 +55,48 @@ def images(folder: Path, frames: np.ndarray, name: str = "{:05d}.jpg") -> Path:
     return folder
 
 
-def sides(clips: list) -> list[tuple[str, object]]:
-    return [("train" if k < TRAIN else "test", frames) for k, frames in enumerate(clips)]
-
-
-def write_rows(path: Path, rows, delimiter: str = ",") -> None:
+def write_rows(path: Path, rows: Iterable[tuple], delimiter: str = ",") -> None:
+    """Write a CSV file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
 
 
-def named(kind: str, clips: list[list[np.ndarray]]):
-    """(number, class, side, frames) of each clip, the classes' names in the spelling of the set."""
-    rows = [(name, side, f) for name, some in zip(CLASSES[kind], clips, strict=True) for side, f in sides(some)]
-    return [(1000 + k, *row) for k, row in enumerate(rows)]
+def numbered(kind: str, clips: Clips, test: str = "test") -> Iterator[tuple[int, str, str, np.ndarray]]:
+    """Yield (number from 1000 up, class, `train` or the owners' word for the test split, frames) of each video."""
+    number = count(1000)
+    for name, videos in zip(CLASSES[kind], clips, strict=True):
+        for k, frames in enumerate(videos):
+            yield next(number), name, "train" if k < TRAIN else test, frames
 
 
-def something_v1(folder: Path, clips) -> None:
-    rows = {"train": [], "validation": [], "test": []}
-    for number, name, side, frames in named("something", clips):
+def something_v1(folder: Path, clips: Clips) -> None:
+    rows = {"train": [], "validation": []}
+    for number, name, split, frames in numbered("something", clips, "validation"):
         images(folder / "20bn-something-something-v1" / str(number), frames)
-        rows["train" if side == "train" else "validation"].append((number, name))
+        rows[split].append((number, name))
     write_rows(folder / "something-something-v1-labels.csv", [(name,) for name in reversed(CLASSES["something"])])
-    for split in ("train", "validation"):
-        write_rows(folder / f"something-something-v1-{split}.csv", rows[split], ";")
+    for split, lines in rows.items():
+        write_rows(folder / f"something-something-v1-{split}.csv", lines, ";")
 
 
-def something_v2(folder: Path, clips) -> None:
+def something_v2(folder: Path, clips: Clips) -> None:
     entries = {"train": [], "validation": []}
-    for number, name, side, frames in named("something", clips):
+    for number, name, split, frames in numbered("something", clips, "validation"):
         film(folder / "20bn-something-something-v2" / f"{number}.webm", frames)
         template = name.replace("something", "[something]")
         entry = {"id": str(number), "label": name.replace("something", "a cup"), "template": template}
-        entries["train" if side == "train" else "validation"].append(entry | {"placeholders": ["a cup"]})
+        entries[split].append(entry | {"placeholders": ["a cup"]})
     (folder / "labels").mkdir()
     for split, rows in entries.items():
         (folder / "labels" / f"{split}.json").write_text(json.dumps(rows, indent=1))
-    numbered = {name: str(k) for k, name in enumerate(sorted(CLASSES["something"]))}
-    (folder / "labels" / "labels.json").write_text(json.dumps(numbered))
+    labels = {name: str(k) for k, name in enumerate(sorted(CLASSES["something"]))}
+    (folder / "labels" / "labels.json").write_text(json.dumps(labels))
 
 
-def kinetics400(folder: Path, clips, flat: bool = False) -> None:
+def kinetics400(folder: Path, clips: Clips, flat: bool = False) -> None:
     rows = {"train": [], "val": []}
-    for number, name, side, frames in named("kinetics", clips):
-        split = "train" if side == "train" else "val"
+    for number, name, split, frames in numbered("kinetics", clips, "val"):
         home = folder / split if flat else folder / split / name.replace(" ", "_")
         film(home / f"-_id{number}_000007_000017.mp4", frames)
         rows[split].append((name, f"-_id{number}", 7, 17, split, 0))
@@ -104,7 +105,7 @@ def kinetics400(folder: Path, clips, flat: bool = False) -> None:
         write_rows(folder / "annotations" / f"{split}.csv", [header, *rows[split]])
 
 
-def mini_kinetics(folder: Path, clips) -> None:
+def mini_kinetics(folder: Path, clips: Clips) -> None:
     kinetics400(folder, clips, flat=True)
     for split in ("train", "val"):
         with (folder / "annotations" / f"{split}.csv").open() as file:
@@ -112,56 +113,56 @@ def mini_kinetics(folder: Path, clips) -> None:
         (folder / f"{split}_ytid_list.txt").write_text("\n".join(ids) + "\n")
 
 
-def ucf101(folder: Path, clips) -> None:
+def ucf101(folder: Path, clips: Clips) -> None:
     lists = folder / "ucfTrainTestlist"
     lists.mkdir()
     classes = CLASSES["ucf101"]
     (lists / "classInd.txt").write_text("".join(f"{k} {name}\r\n" for k, name in enumerate(classes, 1)))
     names = {"train": [], "test": []}
-    for number, name, side, frames in named("ucf101", clips):
+    for number, name, split, frames in numbered("ucf101", clips):
         video = f"{name}/v_{name}_g{number % 25:02d}_c01.avi"
         film(folder / "UCF-101" / video, frames)
-        names[side].append(video + (f" {classes.index(name) + 1}" if side == "train" else ""))
-    for split in (1, 2, 3):
-        for side, rows in names.items():
-            (lists / f"{side}list0{split}.txt").write_text("\n".join(rows) + "\n")
+        names[split].append(video + (f" {classes.index(name) + 1}" if split == "train" else ""))
+    for number in (1, 2, 3):
+        for split, rows in names.items():
+            (lists / f"{split}list0{number}.txt").write_text("\n".join(rows) + "\n")
 
 
-def hmdb51(folder: Path, clips) -> None:
+def hmdb51(folder: Path, clips: Clips) -> None:
     lists = folder / "testTrainMulti_7030_splits"
     lists.mkdir()
     rows: dict[str, list[str]] = {}
-    for number, name, side, frames in named("hmdb51", clips):
+    for number, name, split, frames in numbered("hmdb51", clips):
         video = f"Film_(b)_{name}_{number}.avi"
         film(folder / name / video, frames)
-        rows.setdefault(name, []).append(f"{video} {1 if side == 'train' else 2} ")
+        rows.setdefault(name, []).append(f"{video} {1 if split == 'train' else 2} ")
         rows[name].append(f"absent_{number}.avi 0 ")
     for name, lines in rows.items():
-        for split in (1, 2, 3):
-            (lists / f"{name}_test_split{split}.txt").write_text("\n".join(lines) + "\n")
+        for number in (1, 2, 3):
+            (lists / f"{name}_test_split{number}.txt").write_text("\n".join(lines) + "\n")
 
 
-def grid(folder: Path, clips) -> None:
-    """Two sentences of the corpus, 12 frames a word; of these two names one trains and one tests."""
-    flat = [frames for some in clips for frames in some]
+def grid(folder: Path, clips: Clips) -> None:
+    """Write two sentences for each of two talkers; by their names, one is in the training and one in the test split."""
+    videos = [frames for some in clips for frames in some]
+    size = len(videos[0])
+    end = 6 * size * 1000
     for talker, sentence, words in (
         ("s1", "bbaf2n", "bin blue at f two now"),
         ("s1", "bbaf5a", "bin blue at f two now"),
         ("s2", "bbaf2n", "lay red at f four now"),
         ("s2", "bbaf5a", "lay red at f four now"),
     ):
-        film(folder / talker / f"{sentence}.mpg", np.concatenate(flat[:6]))
-        size = len(flat[0])
-        end = 6 * size * 1000
+        film(folder / talker / f"{sentence}.mpg", np.concatenate(videos[:6]))
         lines = [f"{k * size * 1000} {(k + 1) * size * 1000} {word}" for k, word in enumerate(words.split())]
-        (folder / "align" / talker).mkdir(parents=True, exist_ok=True)
         lines.append(f"{end} {end + 900} sil")
+        (folder / "align" / talker).mkdir(parents=True, exist_ok=True)
         (folder / "align" / talker / f"{sentence}.align").write_text("\n".join(lines) + "\n")
 
 
-def mine(folder: Path, clips) -> None:
-    for number, name, side, frames in named("hmdb51", clips):
-        film(folder / side / name / f"{number}.mp4", frames)
+def mine(folder: Path, clips: Clips) -> None:
+    for number, name, split, frames in numbered("hmdb51", clips):
+        film(folder / split / name / f"{number}.mp4", frames)
 
 
 LAYOUTS = {

@@ -1,4 +1,4 @@
-"""Networks and clips that the tests of the zoo share."""
+"""Networks and clips for the tests of all networks."""
 
 import pytest
 import torch
@@ -12,7 +12,13 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 def network(name: str, shallow: bool = False, **overrides) -> nn.Module:
-    """A narrow network with 5 classes and logits of order one; shallow: with one block of the name's kind."""
+    """A narrow network with 5 classes and logits of order one.
+
+    Args:
+        name: One of `ctnet.list_models()`.
+        shallow: Keep three blocks of a ResNet, one of them a CT-block if the name has any.
+        **overrides: As of `ctnet.create_model`.
+    """
     torch.manual_seed(0)
     inception = "inception" in name
     if shallow and not inception:
@@ -25,24 +31,25 @@ def network(name: str, shallow: bool = False, **overrides) -> nn.Module:
 
 
 def clips(name: str, frames: int = 4, batch: int = 1, size: int | None = None) -> torch.Tensor:
+    """Random clips (batch, 3, frames, size, size), by default of the smallest size for the network."""
     size = size or (75 if "inception" in name else 64)
     return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def settled(net: nn.Module, x: torch.Tensor) -> nn.Module:
-    """In eval mode, with batch norms as after training: none is the identity, features keep their size."""
+    """The network in eval mode, with random batch norms whose statistics are those of x, as after training."""
     for module in net.modules():
         if isinstance(module, _BatchNorm):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, std=0.2)
-            module.momentum = 1.0  # the statistics become those of x
+            module.momentum = 1.0  # one batch decides the statistics
     with torch.no_grad():
         net.train()(torch.cat([x, x.flip(-1)]))
     return net.eval()
 
 
 def random_statistics(net: nn.Module) -> nn.Module:
-    """In eval mode, with batch norms that are not the identity, and mild enough for single precision."""
+    """The network in eval mode, with random batch norms that keep outputs small enough for single precision."""
     for module in net.modules():
         if isinstance(module, _BatchNorm):
             nn.init.normal_(module.running_mean, std=0.1)
@@ -53,15 +60,17 @@ def random_statistics(net: nn.Module) -> nn.Module:
 
 
 def snapshot(net: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the state dict."""
     return {k: v.clone() for k, v in net.state_dict().items()}
 
 
 def unchanged(net: nn.Module, before: dict[str, torch.Tensor]) -> bool:
+    """Whether the state dict equals a snapshot."""
     return all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
 class Payload:
-    """What is made of it when it is unpickled is an open file: if one appears, the pickle ran."""
+    """An object whose pickle creates the file `path` when it is loaded."""
 
     def __init__(self, path):
         self.path = str(path)

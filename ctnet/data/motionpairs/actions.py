@@ -1,7 +1,7 @@
-"""The state-change tier, after templates of Something-Something, and the dynamics tier.
+"""The state-change tier, which follows templates of Something-Something, and the dynamics tier.
 
-Each function draws the first class of its pair. Fingers come from a side that says nothing about the
-direction.
+Each function draws the first class of its pair; the second is the clip played backwards. The side that a finger comes
+from says nothing about the direction of the motion.
 """
 
 import numpy as np
@@ -12,14 +12,16 @@ SKIN = np.array((0.85, 0.62, 0.5), np.float32)
 
 
 def push_right(s: Stage) -> None:
+    """A finger pushes a thing from left to right."""
     s.backdrop()
     p, y, size = s.progress(), s.uniform(0.45, 0.75), s.uniform(0.09, 0.14)
     x = s.uniform(0.15, 0.28) * (1 - p) + s.uniform(0.72, 0.85) * p
     s.paint(s.thing(s.kind(), x, y, size), s.color())
-    s.paint(s.box(x - 0.04, x + 0.04, -1, y), SKIN)  # a finger from above drags it along
+    s.paint(s.box(x - 0.04, x + 0.04, -1, y), SKIN)  # a finger from above moves along with it
 
 
 def move_up(s: Stage) -> None:
+    """A finger moves a thing up."""
     s.backdrop()
     p, x, size = s.progress(), s.uniform(0.35, 0.65), s.uniform(0.09, 0.14)
     y = s.uniform(0.72, 0.85) * (1 - p) + s.uniform(0.15, 0.28) * p
@@ -29,6 +31,7 @@ def move_up(s: Stage) -> None:
 
 
 def towards(s: Stage) -> None:
+    """A thing moves towards the camera."""
     s.backdrop()
     p = s.progress()
     radius = s.uniform(0.06, 0.09) * (1 - p) + s.uniform(0.26, 0.36) * p
@@ -36,6 +39,7 @@ def towards(s: Stage) -> None:
 
 
 def closer(s: Stage) -> None:
+    """Two things move closer to each other."""
     s.backdrop()
     angle, size = s.uniform(0, 2 * np.pi), s.uniform(0.07, 0.11)
     gap = 0.36 + (size * 1.05 - 0.36) * s.progress()
@@ -45,6 +49,7 @@ def closer(s: Stage) -> None:
 
 
 def cover(s: Stage) -> None:
+    """A cover slides over a thing."""
     s.backdrop()
     x, y, size = s.uniform(0.4, 0.6), s.uniform(0.4, 0.6), s.uniform(0.1, 0.16)
     s.paint(s.thing(s.kind(), x, y, size), s.color())
@@ -54,6 +59,7 @@ def cover(s: Stage) -> None:
 
 
 def put_in(s: Stage) -> None:
+    """A thing falls into a box."""
     s.backdrop()
     x, size, floor = s.uniform(0.35, 0.65), s.uniform(0.08, 0.12), s.uniform(0.85, 0.95)
     p = s.progress()
@@ -61,13 +67,14 @@ def put_in(s: Stage) -> None:
     half, top, color = size + 0.08, floor - 0.35, s.color(0.2, 0.8)
     s.paint(s.box(x - half, x + half, top, floor), 0.4 * color)  # the inner back
     s.paint(s.thing(s.kind(), x, y, size), s.color())
-    s.paint(s.box(x - half, x + half, top + 0.1, floor), color)  # the front hides what is in
+    s.paint(s.box(x - half, x + half, top + 0.1, floor), color)  # the front hides what is inside
 
 
 def fold(s: Stage) -> None:
+    """A sheet is folded along its middle."""
     s.backdrop()
     x, y, half, color = s.uniform(0.42, 0.58), s.uniform(0.42, 0.58), s.uniform(0.24, 0.34), s.color(0.5, 1.0)
-    reach = half * np.cos(np.pi * s.progress())  # of the moving half, from the crease at x
+    reach = half * np.cos(np.pi * s.progress())  # how far the moving half reaches from the crease at x
     side = 1 if s.rng.random() < 0.5 else -1
     still = np.sort([x, x - side * half])
     s.paint(s.box(*still, y - half, y + half), color)
@@ -77,6 +84,7 @@ def fold(s: Stage) -> None:
 
 
 def open_doors(s: Stage) -> None:
+    """Two doors open and show what is behind them."""
     s.backdrop()
     x, y, half, color = s.uniform(0.42, 0.58), s.uniform(0.42, 0.58), s.uniform(0.24, 0.32), s.color(0.4, 1.0)
     s.paint(s.box(x - half, x + half, y - half, y + half), 0.25 * color)
@@ -91,18 +99,21 @@ STATE_CHANGE = (push_right, move_up, towards, closer, cover, put_in, fold, open_
 
 # --- dynamics: constant acceleration, and the order of two events
 def fall_faster(s: Stage) -> None:
+    """A thing falls faster and faster."""
     s.backdrop()
     y = s.uniform(0.08, 0.15) + s.uniform(0.7, 0.78) * s.t**2
     s.paint(s.thing(s.kind(), s.uniform(0.2, 0.8), y, s.uniform(0.08, 0.13)), s.color())
 
 
 def speed_up_right(s: Stage) -> None:
+    """A thing speeds up to the right."""
     s.backdrop()
     x = s.uniform(0.08, 0.15) + s.uniform(0.7, 0.78) * s.t**2
     s.paint(s.thing(s.kind(), x, s.uniform(0.2, 0.8), s.uniform(0.08, 0.13)), s.color())
 
 
 def red_then_blue(s: Stage) -> None:
+    """A red lamp turns blue."""
     s.backdrop()
     change = np.clip((s.t - s.uniform(0.3, 0.7)) * 12 + 0.5, 0, 1)[..., None]
     red, blue = (np.array(c, np.float32) for c in ((0.95, 0.1, 0.1), (0.1, 0.2, 0.95)))

@@ -1,11 +1,11 @@
-"""The classes of MotionPairs, their tiers, and the label maps that follow from their names."""
+"""The classes of MotionPairs, their tiers, and the label maps that follow from the class names."""
 
 import re
 from collections.abc import Sequence
 
 from ctnet.data.flips import mirror_map
 
-# (class, its time reversal); the scene of a pair draws the first, the second is the clip played backwards
+# (class, its time reversal): the scene of a pair draws the first, the second is the clip played backwards
 PAIRS = {
     "strict": (
         ("pan left", "pan right"),
@@ -46,17 +46,29 @@ OPPOSITES = (
 )
 
 
-def swap(name: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """The name with every word of `pairs` replaced by its opposite, all at once."""
+def _swap(name: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Replace every word of `pairs` in a name by its opposite, all at once."""
     other = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
     words = "|".join(sorted(map(re.escape, other), key=len, reverse=True))
     return re.sub(rf"\b({words})\b", lambda m: other[m[0]], name)
 
 
 def reverse_map(names: Sequence[str]) -> tuple[int | None, ...]:
-    """Labels seen backwards in time (each word exchanged with its opposite): None where no class has that name."""
+    """Return the label map of time reversal, read off the class names.
+
+    Args:
+        names: Class names in label order.
+
+    Returns:
+        For each class the label of the class whose name has every word (`left`, `open`, ...) replaced by its opposite.
+        That is its own label if the name has no such word, and None if there is no such class.
+
+    Example:
+        >>> reverse_map(("turn left", "turn right", "lift up", "stand"))
+        (1, 0, None, 3)
+    """
     place = {name: label for label, name in enumerate(names)}
-    return tuple(place.get(swap(name, OPPOSITES)) for name in names)
+    return tuple(place.get(_swap(name, OPPOSITES)) for name in names)
 
 
 FLIP = mirror_map(CLASSES)

@@ -1,7 +1,7 @@
-"""MotionPairs as video files on disk: how much of it there is at each scale, and the drawing of it.
+"""MotionPairs as video files on disk: its size at each scale, and how it is drawn.
 
-A set is drawn into a hidden folder beside its place and renamed at the end, so whatever bears its name is
-finished. A killed run leaves only the hidden folder, which the next one completes.
+A set is drawn into a hidden folder beside its final place and renamed at the end, so a folder with the set's name is
+complete. A killed call leaves only the hidden folder, and the next call completes it.
 """
 
 import json
@@ -20,7 +20,16 @@ NAME = "motionpairs"
 
 @dataclass(frozen=True)
 class DrawnSize:
-    """How much of MotionPairs is drawn: pixels a side, frames, clips per class of each split; how hard."""
+    """How much of MotionPairs is drawn, and how hard it is.
+
+    Attributes:
+        size: Height and width in pixels.
+        frames: Frames of a clip.
+        train: Training clips per class.
+        test: Test clips per class.
+        seed: Seed of the whole set.
+        difficulty: How hard the clips are.
+    """
 
     size: int
     frames: int
@@ -30,8 +39,8 @@ class DrawnSize:
     difficulty: motionpairs.Difficulty = field(default_factory=motionpairs.Difficulty)
 
 
-# 8 test frames are segment centres: of 8 or 24 frames they are the same for a clip and its reversal (of 16
-# they are not), so that a network blind to order is held to exactly one right answer in each pair of twins.
+# The 8 test frames are segment centres. With 8 or 24 frames (not with 16), a clip and its reversal have the same ones,
+# so a network that cannot see order gets exactly one answer right in each pair of twins.
 DRAWN_SIZES = {
     "smoke": DrawnSize(size=32, frames=8, train=4, test=4),
     "cpu": DrawnSize(
@@ -42,14 +51,14 @@ DRAWN_SIZES = {
 
 
 def known(scale: str) -> str:
-    """The scale, if there is one of this name; else ConfigError."""
+    """Return the name of the scale; ConfigError if MotionPairs has no such scale."""
     if scale not in DRAWN_SIZES:
         raise unknown(f"scale of {NAME}", scale, DRAWN_SIZES)
     return scale
 
 
 def facts(scale: str) -> dict:
-    """What dataset.json holds; a set on disk that says anything else is not this one."""
+    """Return the content of dataset.json. A set on disk with any other content is out of date."""
     size = DRAWN_SIZES[known(scale)]
     return dataset_facts(
         name=f"{NAME}-{scale}",
@@ -65,12 +74,12 @@ def facts(scale: str) -> dict:
 
 
 def version(scale: str) -> str:
-    """Changes with everything that decides what clips the set holds."""
+    """Return a hash of everything that decides which clips the set holds."""
     return sha256(json.dumps(facts(scale), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def finished(folder: Path, scale: str) -> bool:
-    """Whether the set of this scale and version is there, finished."""
+    """Return whether `folder` holds the finished set of this scale, in its present version."""
     try:
         return json.loads((folder / INFO).read_text()) == facts(scale)
     except (OSError, ValueError):
@@ -78,10 +87,22 @@ def finished(folder: Path, scale: str) -> bool:
 
 
 def draw(folder: Path, scale: str, workers: int) -> Path:
-    """Draws the set with a progress bar, unless it is there, and returns its folder.
+    """Draw the set with a progress bar, unless it is already there.
 
-    Two calls at once wait for each other; a killed call is taken up where it stopped; what is there of another version
-    or size is drawn anew.
+    Two calls at once wait for each other. A killed call can be run again and goes on where it stopped. A set of another
+    version or size is replaced.
+
+    Args:
+        folder: Where the set is written.
+        scale: Name of its size.
+        workers: Number of processes.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ConfigError: There is no such scale.
+        DataError: A process failed, or the folder cannot be written.
     """
     from filelock import FileLock
 
@@ -111,7 +132,7 @@ def draw(folder: Path, scale: str, workers: int) -> Path:
 
 
 def video_path(split: str, index: int) -> str:
-    """Where clip `index` is, below the set's folder: videos/train/03/000047.avi, 03 being its label."""
+    """Return the path of clip `index` in the set's folder, with its label: videos/train/03/000047.avi."""
     return f"videos/{split}/{index % len(motionpairs.CLASSES):02d}/{index:06d}.avi"
 
 
@@ -122,7 +143,7 @@ def rows(scale: str, split: str, count: int) -> list[Row]:
 
 
 def write_clips(folder: Path, scale: str, workers: int) -> None:
-    """Runs the drawing programs and counts the clips that they report."""
+    """Run the drawing processes and count the clips that they report."""
     from tqdm import tqdm
 
     for split in motionpairs.SPLITS:

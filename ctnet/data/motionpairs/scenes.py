@@ -1,4 +1,4 @@
-"""The strict tier (stationary: one frame says nothing about direction) and the appearance tier."""
+"""The strict tier, whose single frames say nothing about direction, and the appearance tier."""
 
 import numpy as np
 
@@ -7,25 +7,30 @@ from ctnet.data.motionpairs.stage import Array, Stage
 
 # --- strict: each function draws the first class of its pair
 def pan_left(s: Stage) -> None:
+    """The camera pans: a texture moves left."""
     s.canvas[:] = s.look_up(s.texture(), s.x + s.travel(s.hard.pan), s.y + s.uniform(0, 1))
 
 
 def pan_up(s: Stage) -> None:
+    """The camera pans: a texture moves up."""
     s.canvas[:] = s.look_up(s.texture(), s.x + s.uniform(0, 1), s.y + s.travel(s.hard.pan))
 
 
 def spin_clockwise(s: Stage) -> None:
+    """A texture turns clockwise."""
     x, y = _turn(s, 2 * np.pi * s.travel(s.hard.spin))
     s.canvas[:] = s.look_up(s.texture(), x, y)
 
 
 def zoom_in(s: Stage) -> None:
+    """An endless zoom into a texture."""
     dx, dy = s.x - s.uniform(0.4, 0.6), s.y - s.uniform(0.4, 0.6)
     depth = 0.5 * np.log(dx * dx + dy * dy + 1e-4) / np.log(6)
     s.canvas[:] = s.look_up(s.texture(), depth - s.travel(s.hard.zoom), np.arctan2(dy, dx) / (2 * np.pi))
 
 
 def hue_forward(s: Stage) -> None:
+    """The colours of a pattern run forward through the colour circle."""
     fields = np.stack([s.waves(1, s.hard.waves), s.waves(1, 2)], -1)
     light, hue = np.moveaxis(s.look_up(fields, s.x, s.y), -1, 0)
     hue = 0.12 * hue + s.travel(s.hard.hue)
@@ -35,6 +40,7 @@ def hue_forward(s: Stage) -> None:
 
 
 def dots_drift_left(s: Stage) -> None:
+    """Some dots drift left, others stand still."""
     still, drifting = (np.clip(3 * (s.waves(3, 5) - 0.9), 0, 1) for _ in range(2))
     dots = np.maximum(
         s.look_up(still, s.x, s.y), s.look_up(drifting, s.x + s.travel(s.hard.drift), s.y + s.uniform(0, 1))
@@ -44,6 +50,7 @@ def dots_drift_left(s: Stage) -> None:
 
 
 def red_leads_blue(s: Stage) -> None:
+    """Two discs pulse; the red one is a quarter of a beat ahead of the blue one."""
     s.backdrop()
     phase = 2 * np.pi * s.travel(s.hard.pulse)
     (x1, y1), (x2, y2) = _two_places(s)
@@ -56,6 +63,7 @@ def red_leads_blue(s: Stage) -> None:
 
 
 def conveyor_left(s: Stage) -> None:
+    """Things move left on a belt and enter again on the right."""
     s.backdrop()
     y, half, shift = s.uniform(0.3, 0.7), s.uniform(0.13, 0.2), s.travel(s.hard.belt)
     s.paint(s.box(-1, 2, y - half, y + half), s.color(0.1, 0.35))
@@ -65,14 +73,14 @@ def conveyor_left(s: Stage) -> None:
 
 
 def _turn(s: Stage, angle: Array | float) -> tuple[Array, Array]:
-    """Coordinates of a picture turned clockwise by `angle` about a point near the middle."""
+    """Return coordinates of a picture that is turned clockwise by `angle` around a point near the middle."""
     dx, dy = s.x - s.uniform(0.4, 0.6), s.y - s.uniform(0.4, 0.6)
     cos, sin = np.cos(angle), np.sin(angle)
     return cos * dx + sin * dy, cos * dy - sin * dx
 
 
 def _two_places(s: Stage) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Two points at least 0.45 apart, mirrored through a point near the middle."""
+    """Draw two points at least 0.45 apart, on opposite sides of a point near the middle."""
     angle, distance = s.uniform(0, 2 * np.pi), s.uniform(0.23, 0.28)
     x, y, dx, dy = (
         s.uniform(0.45, 0.55),
@@ -95,9 +103,9 @@ STRICT = (
 )
 
 
-# --- appearance: one function for each class; these shapes and patterns are used nowhere else
+# --- appearance: one function for each class, with shapes and patterns that no other class has
 def _wander(s: Stage) -> tuple[Array, Array, float]:
-    """Offsets from a thing that crosses the middle one way or another, and its size."""
+    """Return offsets from a thing that crosses the middle in a random direction, and its size."""
     angle, path = s.uniform(0, 2 * np.pi), s.uniform(0, 0.4)
     x = s.uniform(0.4, 0.6) + (s.t - 0.5) * path * np.cos(angle)
     y = s.uniform(0.4, 0.6) + (s.t - 0.5) * path * np.sin(angle)
@@ -105,6 +113,7 @@ def _wander(s: Stage) -> tuple[Array, Array, float]:
 
 
 def star(s: Stage) -> None:
+    """A star crosses the middle."""
     s.backdrop()
     dx, dy, size = _wander(s)
     radius = size * (0.75 + 0.35 * np.cos(5 * np.arctan2(dy, dx) + s.uniform(0, 6)))
@@ -112,6 +121,7 @@ def star(s: Stage) -> None:
 
 
 def cross(s: Stage) -> None:
+    """A cross crosses the middle."""
     s.backdrop()
     dx, dy, size = _wander(s)
     dx, dy = np.abs(dx), np.abs(dy)
@@ -120,13 +130,14 @@ def cross(s: Stage) -> None:
 
 
 def ring(s: Stage) -> None:
+    """A ring crosses the middle."""
     s.backdrop()
     dx, dy, size = _wander(s)
     s.paint(s.edge(np.abs(np.sqrt(dx * dx + dy * dy) - 0.8 * size) - 0.25 * size), s.color())
 
 
 def _pattern(s: Stage, draw) -> None:
-    """A pattern of two colours over the whole image, turned and drifting at random."""
+    """Draw a pattern of two colours over the whole image, turned and drifting at random."""
     angle, path = s.uniform(0, 2 * np.pi), s.uniform(0, 0.4)
     x, y = _turn(s, s.uniform(-0.5, 0.5))
     x, y = x + s.t * path * np.cos(angle), y + s.t * path * np.sin(angle)
@@ -135,16 +146,19 @@ def _pattern(s: Stage, draw) -> None:
 
 
 def checkerboard(s: Stage) -> None:
+    """A drifting checkerboard."""
     n = 2 * np.pi * s.uniform(1.5, 3)
     _pattern(s, lambda x, y: np.sin(n * x) * np.sin(n * y))
 
 
 def stripes(s: Stage) -> None:
+    """Drifting stripes."""
     n = 2 * np.pi * s.uniform(2.5, 4.5)
     _pattern(s, lambda x, y: np.sin(n * x) + 0 * y)
 
 
 def bricks(s: Stage) -> None:
+    """A drifting brick wall."""
     n = s.uniform(3, 5)
 
     def wall(x: Array, y: Array) -> Array:

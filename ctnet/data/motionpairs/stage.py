@@ -1,7 +1,7 @@
-"""What every scene of MotionPairs is drawn with: coordinates, textures, shapes, light, noise.
+"""What every scene of MotionPairs is drawn with: coordinates, textures, shapes, light and noise.
 
-Lengths are in image widths, times in [0, 1) of the clip, colours in [0, 1]. Arrays over the clip broadcast to
-(T, H, W): x is (T, 1, W), y is (T, H, 1), a quantity of time only is (T, 1, 1).
+Lengths are in image widths, time runs over [0, 1) in a clip, and colours are in [0, 1]. Arrays broadcast to (T, H, W):
+x is (T, 1, W), y is (T, H, 1), and a quantity that depends on time only is (T, 1, 1).
 """
 
 from dataclasses import dataclass
@@ -14,28 +14,56 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard the set is. Motions are given over a whole clip, whatever its frame count."""
+    """How hard the clips are. A motion is given over the whole clip, whatever its number of frames.
 
-    noise: float = 0.04  # deviation of the sensor noise
-    shake: float = 0.01  # camera shake, image widths
-    clutter: float = 0.35  # contrast of the background behind objects
-    distractors: int = 2  # at most so many small things that drift about
-    waves: int = 3  # finest texture: periods per image width
-    pan: Range = (0.45, 0.85)  # image widths
-    spin: Range = (0.6, 1.1)  # turns
-    zoom: Range = (0.45, 0.9)  # periods of the log-polar texture
-    hue: Range = (0.7, 1.3)  # turns of the colour circle
-    drift: Range = (0.35, 0.65)  # image widths
-    pulse: Range = (0.8, 1.5)  # beats
-    belt: Range = (0.6, 1.1)  # image widths
+    Attributes:
+        noise: Standard deviation of the sensor noise.
+        shake: Camera shake in image widths.
+        clutter: Contrast of the background behind things.
+        distractors: Largest number of small things that drift about.
+        waves: Finest texture, in periods per image width.
+        pan: Least and greatest distance of a pan, in image widths.
+        spin: Least and greatest rotation, in turns.
+        zoom: Least and greatest zoom, in periods of the log-polar texture.
+        hue: Least and greatest change of colour, in turns of the colour circle.
+        drift: Least and greatest drift of the dots, in image widths.
+        pulse: Least and greatest number of beats of the pulsing discs.
+        belt: Least and greatest motion of the conveyor belt, in image widths.
+
+    Example:
+        >>> Difficulty(noise=0.03, shake=0.006, waves=2).distractors
+        2
+    """
+
+    noise: float = 0.04
+    shake: float = 0.01
+    clutter: float = 0.35
+    distractors: int = 2
+    waves: int = 3
+    pan: Range = (0.45, 0.85)
+    spin: Range = (0.6, 1.1)
+    zoom: Range = (0.45, 0.9)
+    hue: Range = (0.7, 1.3)
+    drift: Range = (0.35, 0.65)
+    pulse: Range = (0.8, 1.5)
+    belt: Range = (0.6, 1.1)
 
 
 class Stage:
-    """One clip while it is drawn: `canvas` (T, H, W, 3) float32 in [0, 1].
+    """One clip while it is being drawn.
 
-    rng draws motion, places and noise; look draws all that is seen (textures, colours), from a seed that the
-    other split never has. The camera shake is a sum of sines at uniform phases: stationary, and as likely
-    backwards as forwards.
+    The camera shake is a sum of sines with uniform phases: stationary, and as likely backwards as forwards.
+
+    Attributes:
+        size: Height and width in pixels.
+        frames: Number of frames T.
+        rng: Draws motion, places and noise.
+        look: Draws textures and colours, from a seed that the other split never has.
+        hard: The difficulty.
+        t: Time (T, 1, 1).
+        x: Horizontal coordinate (T, 1, W), camera shake included.
+        y: Vertical coordinate (T, H, 1), camera shake included.
+        canvas: The clip (T, H, W, 3), float32 in [0, 1].
     """
 
     def __init__(self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty):
@@ -47,30 +75,33 @@ class Stage:
         self.canvas = np.empty((frames, size, size, 3), np.float32)
 
     def _shake(self) -> Array:
+        """Draw the camera shake along one axis: (T, 1, 1)."""
         rate, phase = self.rng.uniform(1, 4, 2), self.rng.uniform(0, 2 * np.pi, 2)
         waves = np.sin(2 * np.pi * rate * self.t + phase).sum(-1, keepdims=True)
         return (self.hard.shake * waves).astype(np.float32)
 
-    # --- drawing numbers
+    # --- random numbers
     def uniform(self, low: float, high: float) -> float:
+        """Draw a number between `low` and `high`."""
         return float(self.rng.uniform(low, high))
 
     def travel(self, span: Range) -> Array:
-        """A steady motion from a uniform phase: (T, 1, 1), growing by a draw of `span` over the clip."""
+        """Draw a steady motion (T, 1, 1): from a uniform phase, over a distance in `span` during the clip."""
         return self.uniform(0, 1) + self.t * self.uniform(*span)
 
     def progress(self) -> Array:
-        """From 0 to 1, smoothly, after a pause and before another: (T, 1, 1)."""
+        """Draw a smooth progress from 0 to 1 (T, 1, 1), with a pause before and after it."""
         start, end = self.uniform(0.0, 0.25), self.uniform(0.7, 0.95)
         s = np.clip((self.t - start) / (end - start), 0, 1)
         return s * s * (3 - 2 * s)
 
     def color(self, low: float = 0.15, high: float = 0.95) -> Array:
+        """Draw a colour (3,), float32, each channel between `low` and `high`."""
         return self.look.uniform(low, high, 3).astype(np.float32)
 
-    # --- textures: periodic in both directions, so that a shift wraps round without a seam
+    # --- textures: periodic in both directions, so a shift wraps around without a seam
     def waves(self, low: int, high: int) -> Array:
-        """A gray torus (R, R), mean 0, deviation 1: random waves of `low` to `high` periods a side."""
+        """Draw a grey torus (R, R) of random waves, `low` to `high` periods a side; mean 0, standard deviation 1."""
         side = 128 if self.size <= 64 else 256 if self.size <= 128 else 512
         k = np.arange(-high, high + 1)
         radius = np.hypot(k[:, None], k[None, high:])
@@ -83,7 +114,7 @@ class Stage:
         return field / field.std()
 
     def texture(self, low: int = 1, high: int | None = None, contrast: float = 1.0) -> Array:
-        """A coloured torus (R, R, 3) in [0, 1]: two fields of waves between random colours."""
+        """Draw a coloured torus (R, R, 3) in [0, 1]: two fields of waves between random colours."""
         high = self.hard.waves if high is None else high
         a, b = (np.tanh(1.2 * self.waves(low, high))[..., None] for _ in range(2))
         one, two = (self.look.normal(size=3).astype(np.float32) for _ in range(2))
@@ -92,7 +123,7 @@ class Stage:
 
     @staticmethod
     def look_up(torus: Array, x: Array, y: Array) -> Array:
-        """The torus at x, y (periods of 1), the nearest of its points, which lie closer than pixels do."""
+        """Sample a torus (R, R, ...) at x and y (period 1): the nearest point, as points are denser than pixels."""
         side = len(torus)
         column = np.floor(x * side).astype(np.int32) & (side - 1)
         row = np.floor(y * side).astype(np.int32) & (side - 1)
@@ -100,19 +131,27 @@ class Stage:
 
     # --- layers
     def backdrop(self) -> None:
-        """A still background of low contrast."""
+        """Paint a still background of low contrast."""
         self.canvas[:] = self.look_up(self.texture(contrast=self.hard.clutter), self.x, self.y)
 
     def paint(self, alpha: Array, color: Array) -> None:
-        """Lays a colour (3,) or an image (T, H, W, 3) over the canvas where alpha (T, H, W) is 1."""
+        """Blend a colour (3,) or an image (T, H, W, 3) into the canvas by alpha (T, H, W) in [0, 1]."""
         self.canvas += alpha[..., None] * (color - self.canvas)
 
     def edge(self, distance: Array) -> Array:
-        """Alpha of a shape from its signed distance (negative inside): an edge one pixel wide."""
+        """Return the alpha of a shape from its signed distance (negative inside), with an edge one pixel wide."""
         return np.clip(0.5 - distance * self.size, 0, 1)
 
     def thing(self, kind: str, x: Array | float, y: Array | float, radius: Array | float, wrap: bool = False) -> Array:
-        """Alpha of a disc, square, diamond or bar at (x, y); with wrap it leaves and enters again."""
+        """Return the alpha (T, H, W) of a disc, square, diamond or bar.
+
+        Args:
+            kind: `disc`, `square`, `diamond` or `bar`.
+            x: Horizontal position of its centre.
+            y: Vertical position of its centre.
+            radius: Half its size.
+            wrap: Whether it enters again on the other side where it leaves the image.
+        """
         dx, dy = self.x - x, self.y - y
         if wrap:
             dx, dy = (d - np.round(d) for d in (dx, dy))
@@ -126,16 +165,17 @@ class Stage:
         return self.edge(np.maximum(dx, dy) - 0.88 * radius)
 
     def box(self, left: Array | float, right: Array | float, top: Array | float, bottom: Array | float) -> Array:
-        """Alpha of an upright rectangle."""
+        """Return the alpha (T, H, W) of an upright rectangle."""
         across = np.clip(np.minimum(self.x - left, right - self.x) * self.size + 0.5, 0, 1)
         down = np.clip(np.minimum(self.y - top, bottom - self.y) * self.size + 0.5, 0, 1)
         return across * down
 
     def kind(self) -> str:
+        """Draw one of the kinds of things."""
         return str(self.rng.choice(("disc", "square", "diamond", "bar")))
 
     def distract(self) -> None:
-        """Small things that drift steadily from a uniform phase, as likely one way as the other."""
+        """Paint small things that drift steadily from a uniform phase, as likely one way as the other."""
         for _ in range(int(self.rng.integers(self.hard.distractors + 1))):
             angle, path = self.uniform(0, 2 * np.pi), self.uniform(0.1, 0.8)
             x = self.uniform(0, 1) + self.t * path * np.cos(angle)
@@ -143,7 +183,7 @@ class Stage:
             self.paint(self.thing(self.kind(), x, y, self.uniform(0.03, 0.06), wrap=True), self.color())
 
     def develop(self) -> Array:
-        """Light, sensor noise, and the frames: uint8 (T, H, W, 3)."""
+        """Apply light and sensor noise to the canvas and return the frames (T, H, W, 3), uint8."""
         gain, lift = self.uniform(0.85, 1.1), self.uniform(-0.05, 0.05)
         noise = self.rng.standard_normal(self.canvas.shape, dtype=np.float32)
         frames = (self.canvas * gain + lift + self.hard.noise * noise) * 255

@@ -1,8 +1,7 @@
-"""One drawing process: python -m ctnet.data.motionpairs.write FOLDER SCALE-AS-JSON K N writes every N-th pair
-from K.
+"""One drawing process: `python -m ctnet.data.motionpairs.write FOLDER SCALE-AS-JSON K N`.
 
-Reports "+n" for n clips that are there. A file gets its name when it is complete, so what is there is never
-drawn again.
+It writes every N-th pair, starting at the K-th, and reports "+n" when n more clips are there. A file gets its name only
+when it is complete, so a file that is there is not drawn again.
 """
 
 import json
@@ -12,24 +11,25 @@ from pathlib import Path
 
 from ctnet.data.fanout import report
 from ctnet.data.motionpairs.classes import CLASSES
-from ctnet.data.motionpairs.clips import PAIRED, SPLITS, pair
 from ctnet.data.motionpairs.draw import video_path
+from ctnet.data.motionpairs.pairs import PAIRED, SPLITS, pair
 from ctnet.data.motionpairs.stage import Difficulty
 from ctnet.data.video import write_video
 from ctnet.paths import atomic
 
 
-def groups(count: int) -> list[tuple[int, ...]]:
-    """The clips [0, count * 44) in groups that share a drawing: (2k, 2k + 1) for twins, else one alone."""
+def _groups(count: int) -> list[tuple[int, ...]]:
+    """Group the clips [0, count * 44) by drawing: twins (2k, 2k + 1) share one, every other clip has its own."""
     starts = (n * len(CLASSES) for n in range(count))
     labels = [*((k, k + 1) for k in range(0, PAIRED, 2)), *((k,) for k in range(PAIRED, len(CLASSES)))]
     return [tuple(start + label for label in group) for start in starts for group in labels]
 
 
 def main(folder: Path, scale: dict, k: int, n: int) -> None:
+    """Write every `n`-th group of clips, starting at the `k`-th; `scale` is a `DrawnSize` as a dict."""
     hard = Difficulty(**{key: tuple(v) if isinstance(v, list) else v for key, v in scale["difficulty"].items()})
     for split in SPLITS:
-        for group in groups(scale[split])[k::n]:
+        for group in _groups(scale[split])[k::n]:
             files = [folder / video_path(split, index) for index in group]
             if not all(file.exists() for file in files):
                 drawn = pair(split, scale["seed"], group[0], scale["size"], scale["frames"], hard)

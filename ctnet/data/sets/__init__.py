@@ -1,54 +1,58 @@
-"""Video sets as their owners publish them: NAME -> reader of the layout, (source folder) -> `Listing`.
+"""Published video sets in their owners' layouts, class folders of one's own, and list files.
 
-Readers open no video; `make.make` counts frames and writes manifests over videos that stay where they are.
+Each layout has one file here. It defines `READERS` ({set name: function from the source folder to a `Listing`}) and
+`ORDERS` ({set name: `order_of` the owners' class list, where it is known}). To add a set, write such a file and add its
+name to `LAYOUTS` below. Readers parse annotation files and open no video.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
-from ctnet.data.sets import grid, hmdb51, kinetics, lists, something, ucf101
+from ctnet.data.sets import lists
 from ctnet.data.sets.folders import folders
 from ctnet.data.sets.listing import Listing
+from ctnet.data.writing import replaceable
 
-READERS = {
-    "something_v1": something.v1,
-    "something_v2": something.v2,
-    "kinetics400": kinetics.kinetics400,
-    "mini_kinetics": kinetics.mini_kinetics,
-    "ucf101": partial(ucf101.ucf101, split=1),
-    "ucf101_2": partial(ucf101.ucf101, split=2),
-    "ucf101_3": partial(ucf101.ucf101, split=3),
-    "hmdb51": partial(hmdb51.hmdb51, split=1),
-    "hmdb51_2": partial(hmdb51.hmdb51, split=2),
-    "hmdb51_3": partial(hmdb51.hmdb51, split=3),
-}
-NAMES = (*READERS, *grid.SUBSETS)
+LAYOUTS = (
+    "something",
+    "kinetics",
+    "ucf101",
+    "hmdb51",
+    "grid",
+)
 
-# `make.order_of` the owners' classes, where their names are known here; for all versions and splits of a set
-ORDERS = {
-    "something": "b40b9722fa9c7dcfc5c25bc59c9ee32d162e0aab21f2d0f7c6f95d9e77b6363c",
-    "kinetics400": "37e95561447a94890ddbd153012c9e02b78d609c81d450df157ba01a6210869b",
-    "ucf101": "4084b456744cd9eb5bdb4e3a0d6c43c3644fdfbac7c2e4882f29ac2543894e2e",
-    "hmdb51": "50ba7da61f79f5b3135de1bc91120f9a136898db87b966c61746a3c675170782",
-}
+_MODULES = [import_module(f"{__name__}.{layout}") for layout in LAYOUTS]
+READERS: dict[str, Callable[[Path], Listing]] = {name: read for m in _MODULES for name, read in m.READERS.items()}
+ORDERS: dict[str, str] = {name: order for module in _MODULES for name, order in module.ORDERS.items()}
+NAMES = tuple(READERS)
 
 
 def prepare(name: str, source: Path, folder: Path, files: Sequence[Path], workers: int) -> Path:
-    """Makes the set NAME at `folder` of the videos in `source` (absolute); any other name reads class folders.
+    """Make the set `name` at `folder` from the videos in `source`.
 
-    files: lists that say which videos these are (`lists.from_lists`), instead of the owners' own.
+    Args:
+        name: One of `NAMES`, or any other name for class folders of one's own.
+        source: Absolute path of the folder that holds the videos as their owners publish them.
+        folder: Where the set is written: manifests, dataset.json and report.txt. The videos stay in `source`.
+        files: List files that name the videos (see `ctnet.data.sets.lists`), used instead of the owners' annotations.
+        workers: How many processes count frames.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        DataError: An annotation is broken, a split has no usable video, or `folder` cannot be written or replaced.
+
+    Example:
+        >>> prepare("ucf101", Path("/videos/ucf101"), Path("/sets/ucf101"), files=[], workers=8)
+        PosixPath('/sets/ucf101')
     """
     from ctnet.data.sets.make import make
 
-    order = ORDERS.get(name.partition("_")[0]) if name in READERS else None
-    if files:
-        listing = lists.from_lists(source, files)
-    elif name in grid.SUBSETS:
-        return grid.prepare(name, source, folder, workers)
-    else:
-        listing = READERS.get(name, folders)(source)
-    return make(listing, folder, workers, order, source=source)
+    replaceable(folder, [source])
+    listing = lists.from_lists(source, files) if files else READERS.get(name, folders)(source)
+    return make(listing, folder, workers, ORDERS.get(name), source)
 
 
-__all__ = ["NAMES", "ORDERS", "READERS", "Listing", "prepare"]
+__all__ = ["LAYOUTS", "NAMES", "ORDERS", "READERS", "Listing", "prepare"]

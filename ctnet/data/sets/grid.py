@@ -5,154 +5,126 @@ The corpus, as its owners publish it:                       or a packed copy of 
     <anywhere>/<talker>/.../<sentence>.align                    words.csv
       (`23000 29500 bin`: start, end, word; 1000 a frame)
 
-A clip is a word with a margin, and is cut out of its sentence once: that has one key frame, so that to read a word out
-of it is to decode all that comes before. All words of a sentence are in the same split.
+A clip is one word with a margin, cut out of its sentence once (see `grid_cuts`). All words of a sentence are in one
+split.
 """
 
 import os
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from functools import partial
 from hashlib import md5
 from pathlib import Path
-from typing import NamedTuple
 
-from ctnet.data.sets.listing import Clip, Listing, find, inside, lines_of, number, once, records_of
-from ctnet.data.video import count_frames, read_frames, write_video
-from ctnet.data.writing import replaceable
-from ctnet.errors import DataError, VideoError
-from ctnet.paths import atomic
+from ctnet.data.sets.annotations import malformed, read_lines, read_rows, whole_number
+from ctnet.data.sets.files import find, inside
+from ctnet.data.sets.grid_cuts import CUTS, Word, cut_words
+from ctnet.data.sets.listing import Clip, Entry, Listing
+from ctnet.errors import DataError
 
 NUMBERS = ("label", "start_frame", "end_frame", "video_frames")
 COLUMNS = ("video", "split", "word", *NUMBERS)
-CUTS = "grid-cuts"  # folder of the word clips, beside the sets made of them
 MARGIN = 2  # frames taken before and after a word
-SUBSETS = {"grid16": 16, "grid10": 10, "grid51": 51}  # commands, colours, prepositions, adverbs · digits · all
+SUBSETS = {"grid16": 16, "grid10": 10, "grid51": 51}  # commands, colours, prepositions and adverbs; digits; all words
 DIGITS = "zero one two three four five six seven eight nine".split()
 SLOTS = 6  # words of a sentence: command, colour, preposition, letter, digit, adverb
 SILENCE = {"sil", "sp"}
-PER_FRAME = 1000  # units of an align file
+PER_FRAME = 1000  # time units of an align file in one frame
 
 
-class Word(NamedTuple):
-    """One word: its sentence's video, its split, frames [start, end) with the margin, the name of its cut, and where
-    it is listed."""
+def read(source: Path, name: str) -> Listing:
+    """Read the words of one subset; preparing the set cuts each of them out of its sentence.
 
-    video: Path
-    split: str
-    word: str
-    start: int
-    end: int
-    cut: str
-    where: str
-
-
-def prepare(name: str, source: Path, folder: Path, workers: int) -> Path:
-    """Manifests in `folder` over word clips, which `workers` threads cut into grid-cuts beside it, unless they are
-    there.
-
-    name: `grid16` (commands, colours, prepositions, adverbs), `grid10` (digits) or `grid51` (all words).
+    Args:
+        source: A folder with the corpus, or with the packed copy of one talker.
+        name: `grid16` (commands, colours, prepositions, adverbs), `grid10` (digits) or `grid51` (all words).
     """
-    from ctnet.data.sets.make import make
-
-    replaceable(folder, [source])
     known, words = packed(source) if (source / "words.csv").is_file() else corpus(source)
-    short = [w for w in known if len(w) > 1 and w not in DIGITS]
-    wanted = {"grid16": short, "grid10": [w for w in known if w in DIGITS], "grid51": known}[name]
-    words = [word for word in words if word.word in wanted]
-    clips, wrong = once((w.where, w.split, Clip(Path("..", CUTS, w.cut), wanted.index(w.word))) for w in words)
-    listing = Listing(tuple(wanted), {split: clips.get(split, []) for split in ("train", "test")}, wrong)
-    words, cuts = list({word.cut: word for word in words}.values()), folder.parent / CUTS
-    return make(listing, folder, 1, count=lambda videos: cut(words, source, cuts, workers), source=source)
+    classes = {
+        "grid16": [word for word in known if len(word) > 1 and word not in DIGITS],
+        "grid10": [word for word in known if word in DIGITS],
+        "grid51": known,
+    }[name]
+    words = [word for word in words if word.word in classes]
+
+    def entries() -> Iterator[Entry]:
+        for word in words:
+            yield word.where, word.split, Clip(Path("..", CUTS, word.cut), classes.index(word.word))
+
+    listing = Listing.of(classes, entries(), ("train", "test"))
+    listing.count = partial(cut_words, list({word.cut: word for word in words}.values()), source)
+    return listing
 
 
 def packed(source: Path) -> tuple[list[str], list[Word]]:
-    """(classes, words) of words.csv, which gives the frames of each word and the split of each sentence."""
+    """Read words.csv, which gives the frames of each word and the split of each sentence.
+
+    Returns:
+        The classes in label order, and the words.
+    """
     words, labels = [], {}
-    for where, row in records_of(find(source, "words.csv"), COLUMNS):
-        label, start, end, total = (number(row[column], column, where) for column in NUMBERS)
+    for where, row in read_rows(find(source, "words.csv"), COLUMNS):
+        label, start, end, total = (whole_number(row[column], column, where) for column in NUMBERS)
         labels[row["word"]] = label
         start, end = max(start - MARGIN, 0), min(end + MARGIN, total)
         video, split = row["video"], "train" if row["split"] == "train" else "test"
-        place = inside(source / "videos", f"{video}.mp4", where)
-        if place.parent != source / "videos":
-            raise DataError(f"{where}: '{video[:100]}' is no name of a file in {source / 'videos'}")
-        words.append(Word(place, split, row["word"], start, end, f"{video}-{start}-{end}.avi", where))
+        path = inside(source / "videos", f"{video}.mp4", where)
+        if path.parent != source / "videos":
+            raise DataError(f"{where}: '{video[:100]}' must name a file in {source / 'videos'}, without a folder")
+        words.append(Word(path, split, row["word"], start, end, f"{video}-{start}-{end}.avi", where))
     find(source, "videos")
     return sorted(labels, key=labels.__getitem__), words
 
 
 def corpus(source: Path) -> tuple[list[str], list[Word]]:
-    """(classes, words) of the sentences that have an align file, their video there or not.
+    """Read the sentences that have an align file, whether their video is there or not.
 
-    Classes are in the order of a sentence's slots, sorted within one, and a sentence tests where the md5 of its name
-    divides by 5: the order and the split of the packed copy. The frames are whole, faces and not lips.
+    Classes are in the order of a sentence's slots, sorted by name within a slot. A sentence is in the test split if the
+    md5 of its name is divisible by 5. Both are as in the packed copy. Unlike there, the frames show the whole face.
+
+    Returns:
+        The classes in label order, and the words.
     """
-    places: dict[str, dict[tuple[str, str], Path]] = {".mpg": {}, ".align": {}}
-    for home, _, files in os.walk(source):
+    files: dict[str, dict[tuple[str, str], Path]] = {".mpg": {}, ".align": {}}
+    for home, _, names in os.walk(source):
         talker = next((part for part in reversed(Path(home).parts) if re.fullmatch(r"s\d+", part)), "s0")
-        for file in sorted(files):
-            stem, ending = os.path.splitext(file)
-            if ending in places:
-                places[ending].setdefault((talker, stem), Path(home, file))
-    if not set(places[".mpg"]) & set(places[".align"]):
+        for name in sorted(names):
+            stem, ending = os.path.splitext(name)
+            if ending in files:
+                files[ending].setdefault((talker, stem), Path(home, name))
+    videos, alignments = files[".mpg"], files[".align"]
+    if not set(videos) & set(alignments):
         raise DataError(
             f"{source}: not GRID: needs the talkers' folders (s1, ...) with .mpg videos and .align files, or a packed "
             "copy with words.csv and videos/"
         )
     slots: dict[str, int] = {}
     words = []
-    for talker, name in sorted(places[".align"]):
-        spoken = [row for row in map(aligned, lines_of(places[".align"][talker, name])) if row[2] not in SILENCE]
+    for talker, name in sorted(alignments):
+        path = alignments[talker, name]
+        spoken = [row for row in map(_aligned, read_lines(path)) if row[2] not in SILENCE]
         if len(spoken) != SLOTS:
-            raise DataError(f"{places['.align'][talker, name]}: {len(spoken)} words; a sentence of GRID has {SLOTS}")
+            raise DataError(f"{path}: {len(spoken)} words; a sentence of GRID has {SLOTS}")
         split = "test" if int(md5(name.encode()).hexdigest(), 16) % 5 == 0 else "train"
+        video = videos.get((talker, name), source / talker / f"{name}.mpg")
         for slot, (first, last, word) in enumerate(spoken):
             slots[word] = min(slot, slots.get(word, slot))
             start, end = max(first - MARGIN, 0), last + MARGIN
-            video = places[".mpg"].get((talker, name), source / talker / f"{name}.mpg")
-            cut = f"{talker}-{name}-{start}-{end}.avi"
-            words.append(Word(video, split, word, start, end, cut, str(places[".align"][talker, name])))
+            words.append(Word(video, split, word, start, end, f"{talker}-{name}-{start}-{end}.avi", str(path)))
     return sorted(slots, key=lambda word: (slots[word], word)), words
 
 
-def aligned(line: tuple[str, str]) -> tuple[int, int, str]:
-    """(first frame, frame after the last, word) of a line of an align file."""
-    where, text = line
-    parts = text.split()
+def _aligned(entry: tuple[str, str]) -> tuple[int, int, str]:
+    """Parse a line of an align file into the word's first frame, the frame after its last, and the word."""
+    where, line = entry
+    parts = line.split()
     if len(parts) != 3:
-        raise DataError(f"{where}: needs to be 'start end word', not '{text[:100]}'")
-    start, end = (number(part, "a time", where) // PER_FRAME for part in parts[:2])
+        raise malformed(where, "'start end word'", line)
+    start, end = (whole_number(part, "a time", where) // PER_FRAME for part in parts[:2])
     if end < start:
         raise DataError(f"{where}: the word '{parts[2]}' ends before it starts")
     return start, end, parts[2]
 
 
-def cut(words: Sequence[Word], source: Path, folder: Path, workers: int) -> dict[Path, int | str]:
-    """Writes each word as a file of its own, unless it is there; its frames, or one line on why there are none.
-
-    DataError where the folder holds words of another source: a cut bears the name of its sentence only.
-    """
-    from filelock import FileLock
-    from tqdm import tqdm
-
-    def write(word: Word) -> int | str:
-        path = folder / word.cut
-        try:
-            if not path.exists():
-                end = min(word.end, count_frames(word.video)) if word.video.exists() else word.end
-                with atomic(path) as part:
-                    write_video(part, read_frames(word.video, range(word.start, end)).numpy())
-            return count_frames(path)
-        except VideoError as error:
-            return f"{error} (the word '{word.word}')"
-
-    folder.mkdir(parents=True, exist_ok=True)
-    owner = folder / "source.txt"
-    with FileLock(folder.with_name(f".{folder.name}.lock")), ThreadPoolExecutor(workers) as pool:
-        if not owner.exists():
-            owner.write_bytes(os.fsencode(source.resolve()))
-        elif (other := os.fsdecode(owner.read_bytes())) != str(source.resolve()):
-            raise DataError(f"{folder}: holds words cut out of {other}; set CTNET_DATA to another folder, or remove it")
-        frames = list(tqdm(pool.map(write, words), "cut words", len(words), unit="clip"))
-    return {Path("..", folder.name, word.cut): found for word, found in zip(words, frames, strict=True)}
+READERS = {name: partial(read, name=name) for name in SUBSETS}
+ORDERS: dict[str, str] = {}  # the owners publish none

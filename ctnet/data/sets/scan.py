@@ -1,8 +1,9 @@
-"""How many frames each video of a set has: counted in parallel, and once.
+"""Counting the frames of a set's videos, in parallel and only once.
 
-What has been counted is appended to a file beside the set, so that a call that was killed is taken up where it
-stopped. Each program (`python -m ctnet.data.sets.scan TODO K N`) counts every N-th video of the file TODO from K and
-reports `INDEX` and what `count` says; one that crashes on a broken video is replaced, and the video is told.
+Counts are appended to a file beside the set, so a killed call goes on where it stopped. Each worker process
+(`python -m ctnet.data.sets.scan TODO K N`) counts every N-th video of the file TODO, starting at the K-th, and reports
+`INDEX CHANGED FRAMES` or `INDEX ! REASON`. A worker that crashes on a broken video is replaced, and the video is
+reported.
 """
 
 import json
@@ -13,37 +14,48 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctnet.data import fanout
+from ctnet.data.sets.listing import Counts
 from ctnet.data.video import count_frames
 from ctnet.errors import DataError, VideoError
 
 CRASHES = tuple(-s for s in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL))
-SHARE = 200  # videos for which it pays to start one more program
+SHARE = 200  # videos that justify one more worker process
 
 
-def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int | str]:
-    """The frames of each video (file or folder of images), or one line on why it has none.
+def scan(videos: Sequence[Path], memory: Path, workers: int) -> Counts:
+    """Count the frames of each video.
 
-    memory: the file that keeps the counts until the set is made; only counts of files that have not changed since are
-    taken from it. OSError where it cannot be written.
+    Args:
+        videos: Video files, or folders of images.
+        memory: File that keeps the counts until the set is made. A count is used again only if its video has not
+            changed since.
+        workers: At most this many processes.
+
+    Returns:
+        For each video its number of frames, or one line that says why it has none.
+
+    Raises:
+        DataError: A worker was ended from outside, for example for lack of memory.
+        OSError: `memory` cannot be written.
     """
     from tqdm import tqdm
 
     kept = recall(memory)
-    counts: dict[Path, int | str] = {video: kept[video] for video in videos if video in kept}
+    counts: Counts = {video: kept[video] for video in videos if video in kept}
     todo = [video for video in dict.fromkeys(videos) if video not in counts]
     memory.parent.mkdir(parents=True, exist_ok=True)
     waiting = memory.with_suffix(".todo")
     with memory.open("a", encoding="utf-8") as file, tqdm(total=len(todo), desc="count frames", unit="video") as bar:
-        file.write("\n")  # ends a line that a kill cut short
+        file.write("\n")  # end a line that a kill cut short
         while todo:
             waiting.write_text(json.dumps([str(video) for video in todo]))
             heard: dict[int, int | str] = {}
 
             def hear(line: str, heard=heard, todo=todo) -> None:
-                index, changed, told = line.rstrip("\n").split(" ", 2)
-                heard[int(index)] = told if changed == "!" else int(told)
+                index, changed, result = line.rstrip("\n").split(" ", 2)
+                heard[int(index)] = result if changed == "!" else int(result)
                 if changed != "!":
-                    file.write(json.dumps([str(todo[int(index)]), int(changed), int(told)]) + "\n")
+                    file.write(json.dumps([str(todo[int(index)]), int(changed), int(result)]) + "\n")
                     file.flush()
                 bar.update()
 
@@ -51,13 +63,13 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int |
             codes = fanout.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
             for k, code in enumerate(codes):
                 fatal = next((i for i in range(k, len(todo), count) if i not in heard), None)
-                if code and code not in CRASHES:  # ended from outside, or for want of memory
+                if code and code not in CRASHES:  # ended from outside, or out of memory
                     how = f"status {code}" if code > 0 else f"signal {-code}"
                     where = "" if fatal is None else f" at {todo[fatal]}"
-                    mend = "the same command goes on; take out a video at which it stops again"
-                    raise DataError(f"counting frames stopped{where} ({how}); {mend}")
+                    fix = "run the same command to go on; remove a video at which it stops again"
+                    raise DataError(f"counting frames stopped{where} ({how}); {fix}")
                 if code and fatal is not None:
-                    heard[fatal] = f"{todo[fatal]}: reading it takes the program down (signal {-code})"
+                    heard[fatal] = f"{todo[fatal]}: reading it crashes the program (signal {-code})"
                     bar.update()
             counts |= {todo[i]: found for i, found in heard.items()}
             todo = [video for i, video in enumerate(todo) if i not in heard]
@@ -66,20 +78,20 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> dict[Path, int |
 
 
 def recall(memory: Path) -> dict[Path, int]:
-    """The counts that an earlier call left, of videos that are still as they were then."""
+    """Return the counts that an earlier call left, for the videos that have not changed since."""
     kept = {}
     for line in memory.read_text(encoding="utf-8").splitlines() if memory.exists() else ():
         try:
             name, changed, frames = json.loads(line)
             if Path(name).stat().st_mtime_ns == changed:
                 kept[Path(name)] = frames
-        except (ValueError, OSError):  # a line that a kill cut short; a video that is gone
+        except (ValueError, OSError):  # a line that a kill cut short, or a video that is gone
             continue
     return kept
 
 
-def count(video: Path) -> str:
-    """`CHANGED FRAMES`: when the file was changed, and its frames; or `! REASON`, one line on why it has none."""
+def _count(video: Path) -> str:
+    """Return `CHANGED FRAMES` (modification time in ns, frame count), or `! REASON` in one line."""
     try:
         changed = video.stat().st_mtime_ns
         frames = count_frames(video)
@@ -93,9 +105,10 @@ def count(video: Path) -> str:
 
 
 def main(todo: Path, k: int, n: int) -> None:
+    """Count the frames of every `n`-th video of the JSON list `todo`, starting at the `k`-th, and report them."""
     videos = json.loads(todo.read_text())
     for index in range(k, len(videos), n):
-        fanout.report(f"{index} {count(Path(videos[index]))}")
+        fanout.report(f"{index} {_count(Path(videos[index]))}")
 
 
 if __name__ == "__main__":
