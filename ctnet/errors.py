@@ -3,6 +3,17 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+__all__ = [
+    "ConfigError",
+    "CtnetError",
+    "DataError",
+    "ExportError",
+    "ResultError",
+    "TrainingError",
+    "VideoError",
+    "WeightsError",
+]
+
 
 class CtnetError(Exception):
     """Base of all errors that ctnet raises on purpose; the command line prints it and exits with 2."""

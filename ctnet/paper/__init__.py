@@ -2,10 +2,10 @@
 
 The exported names are imported when they are first used, so that `import ctnet.paper` does not import torch or pandas.
 
-    tables, table, rows, rows_of, row, Row    the tables as printed
-    row_cost, RowCost, rows_json              what the networks of the rows cost, and their records
-    STUDIES, Study, StandIn, study_of         the experiments behind a table
-    Claim, Verdict, Evidence, claims_json     the claims and their verdicts
+    tables, table, rows, rows_of, row, Row             the tables as printed
+    row_cost, RowCost, NetworkSize                     what the networks of the rows cost
+    STUDIES, Study, StandIn, study_of, rows_json       the experiments behind a table
+    Claim, Verdict, Evidence, claims_json              the claims and their verdicts
 """
 
 from importlib import import_module
@@ -18,6 +18,7 @@ _EXPORTS = {
     "rows_of": "ctnet.paper.printed",
     "table": "ctnet.paper.printed",
     "tables": "ctnet.paper.printed",
+    "NetworkSize": "ctnet.paper.costs",
     "RowCost": "ctnet.paper.costs",
     "row_cost": "ctnet.paper.costs",
     "STUDIES": "ctnet.paper.studies",
