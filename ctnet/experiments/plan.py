@@ -1,10 +1,12 @@
-"""The plan of an experiment: every folder and file that a run needs, looked up and checked once."""
+"""The plan of an experiment: its data sets, folders and start, looked up once, before anything is made."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ctnet import paths
-from ctnet.errors import ConfigError, DataError
+from ctnet import distributed, paths
+from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
 from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.scales import experiments
 
@@ -15,21 +17,23 @@ CHECKPOINT = "last.ckpt"
 
 @dataclass(frozen=True)
 class Plan:
-    """What `run` reads and writes for one experiment.
+    """What a run reads and writes for one experiment.
 
     Attributes:
         experiment: The experiment.
         folder: Folder of its training: checkpoint, weights, logs and scores.
         train_set: Folder of the prepared data set that it is trained on.
         test_set: Folder of the prepared data set that it is tested on.
-        start: The experiment whose weights it starts from; None for fresh weights or those of ImageNet.
+        content: Data set folder -> hash of the clips that it holds now; None where the set has no hash.
+        start: The plan of the experiment whose weights it starts from; None for fresh weights or those of ImageNet.
     """
 
     experiment: Experiment
     folder: Path
     train_set: Path
     test_set: Path
-    start: Experiment | None
+    content: Mapping[Path, str | None] = field(default_factory=dict)
+    start: "Plan | None" = None
 
     @property
     def weights(self) -> Path:
@@ -37,13 +41,72 @@ class Plan:
         return self.folder / WEIGHTS
 
     @property
+    def course(self) -> Path:
+        """File with the course of the training."""
+        return self.folder / COURSE
+
+    @property
+    def checkpoint(self) -> Path:
+        """Checkpoint of a training that is not finished."""
+        return self.folder / CHECKPOINT
+
+    @property
     def scores(self) -> Path:
         """File of the scores of the test."""
         return self.folder / f"scores-{self.experiment.key}.npz"
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder of the training while no other process or job works in it.
+
+        Raises:
+            TrainingError: The folder cannot be written.
+        """
+        from filelock import FileLock
+
+        lock = FileLock(self.folder / "lock")
+
+        def take() -> None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+
+        try:
+            distributed.from_rank_0(take)
+            try:
+                yield
+            finally:
+                lock.release()
+        except BrokenPipeError:  # the terminal is gone; the folder is fine
+            raise
+        except OSError as error:
+            raise TrainingError(f"{self.folder}: cannot be written ({error}); make room or set CTNET_RUNS") from error
+
+    def tidy(self) -> None:
+        """Remove the checkpoint of a run that was killed after it was recorded, unless another process works there."""
+        from filelock import FileLock, Timeout
+
+        if self.checkpoint.exists():
+            with suppress(Timeout, OSError), FileLock(self.folder / "lock", timeout=0):
+                self.checkpoint.unlink(missing_ok=True)
+
+    def check(self, folder: Path, content: str | None, what: str) -> None:
+        """Raise ResultError where something was made of other clips than a data set holds now.
+
+        Args:
+            folder: Folder of the data set.
+            content: Hash of the clips that it was made of; None where it is not known.
+            what: Beginning of the message.
+        """
+        here = self.content.get(folder)
+        if content and here and content != here:
+            raise ResultError(
+                f"{what} other clips than data set '{folder.name}' holds now; "
+                "prepare the set under another name, or run it fresh"
+            )
+
 
 def resolve(experiment: Experiment) -> Plan:
-    """Look up everything that an experiment needs, before anything is made.
+    """Look up everything that an experiment needs.
 
     Args:
         experiment: The experiment to plan.
@@ -56,24 +119,24 @@ def resolve(experiment: Experiment) -> Plan:
         DataError: A data set is missing; the message has the command that prepares it.
     """
     from ctnet.data.home import locate
+    from ctnet.data.manifest import DataInfo
     from ctnet.models.zoo import configured
 
-    e = experiment
+    e, folder = experiment, folder_of(experiment)
+    start = None if e.init in ("scratch", "imagenet") else _resolve_start(e)
     try:
         configured(e.model, **dict(e.overrides))
     except ConfigError as error:
         raise ConfigError(f"{e.model} has no {e.scale} scale ({error}); use gpu or paper") from error
-    train_set = locate(e.data, e.scale)
-    test_set = locate(e.test_data, e.scale) if e.test_data else train_set
-    start = None if e.init in ("scratch", "imagenet") else start_of(e)
-    if start and not (folder_of(start) / WEIGHTS).exists():
-        try:
-            locate(e.init, e.scale)
-        except DataError as error:
-            raise ConfigError(
-                f"init '{e.init}' is neither scratch, imagenet nor a prepared data set ({error})"
-            ) from error
-    return Plan(e, folder_of(e), train_set, test_set, start)
+    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
+    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
+    return Plan(e, folder, train_set, test_set, content, start)
+
+
+def folder_of(experiment: Experiment) -> Path:
+    """Folder of the training of an experiment, shared by all experiments with this training (CTNET_RUNS moves it)."""
+    training = experiment.training
+    return paths.runs_root() / training.scale / training.key
 
 
 def start_of(experiment: Experiment) -> Experiment:
@@ -87,7 +150,13 @@ def start_of(experiment: Experiment) -> Experiment:
     return replace(e, data=e.init, init="scratch", test_data=None)
 
 
-def folder_of(experiment: Experiment) -> Path:
-    """Folder of the training of an experiment, shared by all experiments with this training (CTNET_RUNS moves it)."""
-    training = experiment.training
-    return paths.runs_root() / training.scale / training.key
+def _resolve_start(e: Experiment) -> Plan:
+    """The plan behind `init`; its data need not be there where its weights are."""
+    start = start_of(e)
+    try:
+        return resolve(start)
+    except DataError as error:
+        folder = folder_of(start)
+        if (folder / WEIGHTS).exists():
+            return Plan(start, folder, folder, folder)
+        raise ConfigError(f"init '{e.init}' is neither scratch, imagenet nor a prepared data set ({error})") from error

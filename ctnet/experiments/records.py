@@ -65,6 +65,42 @@ class Result:
         return value
 
 
+@dataclass(frozen=True)
+class Entry:
+    """The place of one record, while its experiment runs.
+
+    Attributes:
+        key: Name of the record.
+        scale: Folder of the record.
+        since: Only a record that is newer than this time (`time.time()`) counts; None: any.
+    """
+
+    key: str
+    scale: str
+    since: float | None = None
+
+    def find(self) -> Result | None:
+        """The record, if there is one that counts; ResultError if its file is damaged."""
+        path = path_of(self.key, self.scale)
+        if self.since is not None and not (path.exists() and path.stat().st_mtime > self.since):
+            return None
+        return read(self.key, self.scale)
+
+    def prepare(self) -> None:
+        """Raise ResultError where no record could be written: before hours of work, not after."""
+        folder = paths.results_root() / self.scale
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultError(f"{folder}: cannot be made ({error.strerror}); fix that or set CTNET_RESULTS") from error
+        if not os.access(folder, os.W_OK):
+            raise ResultError(f"{folder}: cannot be written; make it writable or set CTNET_RESULTS")
+
+    def keep(self, record: dict) -> Result:
+        """Write the record; with `since`, in place of one that is there."""
+        return write(self.key, self.scale, record, replace=self.since is not None)
+
+
 def path_of(key: str, scale: str) -> Path:
     """File of a record (CTNET_RESULTS moves its folder)."""
     return paths.results_root() / scale / f"{key}.json"
@@ -128,17 +164,6 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
     text = dumps(record)
     save(path, text)
     return Result(key, json.loads(text))  # lists, no tuples: as it will be read
-
-
-def check(scale: str) -> None:
-    """Raise ResultError where no record of a scale could be written: before hours of work, not after."""
-    folder = paths.results_root() / scale
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultError(f"{folder}: cannot be made ({error.strerror}); fix that or set CTNET_RESULTS") from error
-    if not os.access(folder, os.W_OK):
-        raise ResultError(f"{folder}: cannot be written; make it writable or set CTNET_RESULTS")
 
 
 def save(path: Path, text: str) -> None:

@@ -37,6 +37,7 @@ class Swap(nn.Module):
 
     def __init__(self, sizes: Sequence[int], k: int, back: bool = False):
         super().__init__()
+        self.about = f"sizes={tuple(sizes)}, k={k}, back={back}"
         self.shape = list(sizes[::-1])  # (C_K, .., C_1)
         innermost, axis = len(sizes) - 1, len(sizes) - 1 - k
         self.source, self.target = axis, innermost
@@ -48,3 +49,7 @@ class Swap(nn.Module):
         """Reorder axis `dim`, which has size C; the shape stays the same."""
         x = x.unflatten(dim, self.shape).movedim(dim + self.source, dim + self.target)
         return x.flatten(dim, dim + len(self.shape) - 1)
+
+    def extra_repr(self) -> str:
+        """What `print` shows in the brackets."""
+        return self.about

@@ -1,12 +1,15 @@
 """All names, as narrow networks: forward, backward, saving, and errors for wrong names, values and clips."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
 import ctnet
+from ctnet import models
 from ctnet.errors import ConfigError
 from tests.support.networks import clips, every, network, settled
 
@@ -118,3 +121,11 @@ def test_clips_too_small_for_inception_raise():
 def test_clips_of_wrong_shape_raise(shape):
     with pytest.raises(ConfigError, match=r"N, 3, T, H, W"):
         network("ctnet_resnet50").eval()(torch.zeros(shape))
+
+
+def test_models_package_imports_without_torch():
+    code = "import sys, ctnet.models; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert all(getattr(models, name).__doc__ for name in models.__all__)
+    with pytest.raises(AttributeError, match="ctnet.models.*'resnet18'"):
+        models.resnet18  # noqa: B018
