@@ -28,7 +28,9 @@ PACKAGES = (
     "ctnet.experiments",
     "ctnet.paper",
     "ctnet.book",
+    "ctnet.errors",
 )
+COLON = "\ue000"  # a character that no text has
 CONSTANTS = {"ctnet.__version__": "The version of this package."}  # a string literal has no docstring of its own
 
 
@@ -48,14 +50,22 @@ class Name(NamedTuple):
 
 @cache
 def public_names() -> dict[str, tuple[Name, ...]]:
-    """Package -> its public names. A module among them is followed by its own names."""
+    """Package -> its public names. A module among them is followed by its own names, where it is at home."""
     homes: dict[int | str, str] = {}
-    return {
-        package: tuple(
-            Name(path, value, homes.setdefault(_identity(path, value), path)) for path, value in _paths(package)
-        )
-        for package in PACKAGES
-    }
+    found: dict[str, list[Name]] = {package: [] for package in PACKAGES}
+
+    def add(package: str, path: str, value: Any) -> None:
+        name = Name(path, value, homes.setdefault(_identity(path, value), path))
+        found[package].append(name)
+        if kind(value) == "module" and value.__name__ not in PACKAGES and name.home == path:
+            for own in _names_of(value):
+                add(package, f"{path}.{own}", getattr(value, own))
+
+    for package in PACKAGES:
+        listed = getattr(import_module(package), "__all__", ())
+        for name in sorted(listed, key=lambda name: (name.startswith("_"), name.lower())):
+            add(package, f"{package}.{name}", getattr(import_module(package), name))
+    return {package: tuple(names) for package, names in found.items()}
 
 
 def kind(value: Any) -> str:
@@ -75,18 +85,6 @@ def docstring(name: Name) -> str:
 def _identity(path: str, value: Any) -> int | str:
     """What two paths of one name share. Equal strings and numbers may be one object, so a path stands for them."""
     return path if isinstance(value, str | int | float | tuple) else id(value)
-
-
-def _paths(package: str) -> list[tuple[str, Any]]:
-    """(path, value) of the names of a package, and after a module without a page of its own those of its names."""
-    found = []
-    listed = getattr(import_module(package), "__all__", ())
-    for name in sorted(listed, key=lambda name: (name.startswith("_"), name.lower())):
-        value = getattr(import_module(package), name)
-        found.append((f"{package}.{name}", value))
-        if isinstance(value, ModuleType) and value.__name__ not in PACKAGES:
-            found += [(f"{package}.{name}.{own}", getattr(value, own)) for own in _names_of(value)]
-    return found
 
 
 def _names_of(module: ModuleType) -> list[str]:
@@ -143,7 +141,7 @@ def _entry(name: Name) -> list[str]:
         if name.value.__name__ in PACKAGES:
             return []  # it has a page of its own
         text = docstring(name) if name.home == name.path else f"The same module as :py:mod:`{name.home}`."
-        return [f".. py:module:: {name.path}", "", f"**{name.path}**", "", *text.splitlines()]
+        return [f".. py:module:: {name.path}", "", f".. rubric:: {name.path}", "", *text.splitlines()]
     if name.home == name.path and what != "data":
         return [f".. auto{what}:: {name.path}", *(["   :members:"] if what == "class" else [])]
     options = [f"   :module: {parent}"]
@@ -170,6 +168,19 @@ def fields_as_arguments(app, what, name, value, options, lines):
         lines[:] = ["Args:" if line.strip() == "Attributes:" else line for line in lines]
 
 
+def hide_colons(app, what, name, value, options, lines):
+    """Hide the colons that napoleon would read as the end of a type. Types come from the hints."""
+    for number, line in enumerate(lines):
+        first_of_returns = number and lines[number - 1].strip() == "Returns:"
+        if first_of_returns or (number == 0 and what in ("attribute", "property")):
+            lines[number] = line.replace(":", COLON)
+
+
+def show_colons(app, what, name, value, options, lines):
+    """Undo `hide_colons`."""
+    lines[:] = [line.replace(COLON, ":") for line in lines]
+
+
 def skip_fields(app, what, name, value, skip, options):
     """Skip the fields of a named tuple, which are among its arguments."""
     return True if type(value).__name__ == "_tuplegetter" else None
@@ -187,7 +198,8 @@ def link_short_name(app, env, node, contnode):
 
 def setup(app):
     app.add_directive("public-names", PublicNames)
-    app.connect("autodoc-process-docstring", fields_as_arguments, priority=400)  # before napoleon reads the blocks
+    for handler, priority in ((fields_as_arguments, 400), (hide_colons, 400), (show_colons, 600)):
+        app.connect("autodoc-process-docstring", handler, priority=priority)  # napoleon has 500
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("missing-reference", link_short_name)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
