@@ -14,7 +14,7 @@ _PUBLIC = {
     "load_imagenet": "ctnet.models.pretrained",
     "load": "ctnet.models.weights",
     "save": "ctnet.models.weights",
-    "predict": "ctnet.inference.predict",
+    "predict": "ctnet.inference.prediction",
     "Protocol": "ctnet.protocol",
     "Experiment": "ctnet.experiments.experiment",
 }

@@ -1,19 +1,28 @@
-"""TODO."""
+"""Messages to the user, one line each on standard error."""
 
 import sys
 
-from ctnet.distributed import rank
-
-ERROR = "ctnet: "  # how the command line marks an error
-NOTE = "note: "  # and, behind that, what is none
+from ctnet.distributed import from_rank_0, rank
 
 
 def tell(error: object) -> None:
-    """An error's line on standard error, in one piece: processes of a job write to the same place."""
-    sys.stderr.write(f"{ERROR}{error}\n")
+    """Print an error as `ctnet: ...` on standard error; one that all ranks raise is printed by rank 0 only.
+
+    Args:
+        error: an exception or a text. If `distributed.on_all_ranks` marked it, every rank must call this function: the
+            others wait for rank 0, as torchrun ends all ranks when the first one exits.
+    """
+    if getattr(error, "on_all_ranks", False):
+        from_rank_0(lambda: _write(error))
+    else:
+        _write(error)
 
 
 def note(text: object) -> None:
-    """A line on standard error of what a user should know and is no error; in a job rank 0 says it."""
+    """Print `ctnet: note: ...` on standard error, on rank 0 only: something to know that is not an error."""
     if rank() == 0:
-        tell(f"{NOTE}{text}")
+        _write(f"note: {text}")
+
+
+def _write(text: object) -> None:
+    sys.stderr.write(f"ctnet: {text}\n")  # in one call: several ranks may write to the same terminal

@@ -1,4 +1,4 @@
-"""One job of several processes: torchrun starts them, rank 0 decides and writes, the others hear of it."""
+"""Several processes on one job: torchrun starts them, rank 0 decides and writes, the other ranks receive its answer."""
 
 import os
 import signal
@@ -6,118 +6,158 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ctnet.errors import CtnetError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 T = TypeVar("T")
-messages = None  # the group that Python objects travel in: on the CPU, and patient with a rank 0 that waits for a lock
+E = TypeVar("E", bound=CtnetError)
+PARENT = "CTNET_PARENT"  # environment variable: the pid of the process that starts this one
+_messages = None  # a gloo group for Python objects; its timeout is long, as rank 0 may wait for a file lock
 
 
 def started() -> bool:
-    """Whether torchrun started this process as one of several."""
+    """Return whether torchrun started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
 
 
 def join() -> None:
-    """Joins the processes of this job; nothing where it is the only one, or when it has joined."""
-    global messages
-    if not started() or messages:
+    """Join the process group of this job, with NCCL on GPUs and gloo on CPUs.
+
+    Does nothing in a single process, or if this process has joined already.
+    """
+    global _messages
+    if not started() or _messages:
         return
     import torch
     from torch import distributed
 
-    from ctnet.distributed import end_with_parent
-
-    end_with_parent()  # torchrun killed with -9 would leave us behind
+    end_with_parent()  # a rank would outlive a torchrun that is killed with -9
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    messages = distributed.new_group(backend="gloo", timeout=timedelta(days=30))
+    _messages = distributed.new_group(backend="gloo", timeout=timedelta(days=30))
 
 
 def leave() -> None:
-    """The end of a job that went well."""
-    global messages
-    if messages:
+    """Leave the process group at the end of a job that succeeded."""
+    global _messages
+    if _messages:
         from torch import distributed
 
         distributed.destroy_process_group()
-        messages = None
+        _messages = None
 
 
 def world_size() -> int:
-    """How many processes work on this job."""
-    return int(os.environ["WORLD_SIZE"]) if messages else 1
+    """Return the number of ranks of this job, 1 for a single process."""
+    return int(os.environ["WORLD_SIZE"]) if _messages else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
-    return int(os.environ["RANK"]) if messages else 0
+    """Return the rank of this process, 0 for a single process."""
+    return int(os.environ["RANK"]) if _messages else 0
 
 
 def local_world_size() -> int:
-    """How many of them are on this machine."""
+    """Return the number of ranks on this machine."""
     return int(os.environ["LOCAL_WORLD_SIZE"]) if started() else 1
 
 
 def from_rank_0(ask: Callable[[], T]) -> T:
-    """What rank 0 gets when it asks, in every process; where that is an error, the error."""
+    """Call a function on rank 0 and return its result on every rank.
+
+    Args:
+        ask: called on rank 0 only; its result must be picklable.
+
+    Returns:
+        What `ask` returned on rank 0.
+
+    Raises:
+        CtnetError: on every rank, if `ask` raised it on rank 0; `console.tell` prints it once.
+    """
     if world_size() == 1:
         return ask()
     from torch import distributed
 
-    told: list = [None, None]
+    answer: list = [None, None]
     if rank() == 0:
         try:
-            told[0] = ask()
+            answer[0] = ask()
         except CtnetError as error:
-            told[1] = error
-    distributed.broadcast_object_list(told, 0, group=messages)
-    if told[1]:
-        raise told[1]
-    return told[0]
+            answer[1] = on_all_ranks(error)
+    distributed.broadcast_object_list(answer, 0, group=_messages)
+    if answer[1]:
+        raise answer[1]
+    return answer[0]
+
+
+def on_all_ranks(error: E) -> E:
+    """Mark an error that every rank raises at the same point, so that `console.tell` prints it once."""
+    error.on_all_ranks = True
+    return error
 
 
 def all_gather(mine: T) -> list[T]:
-    """What each process has, in the order of ranks, in every process."""
+    """Return the values of all ranks, in the order of ranks, on every rank.
+
+    Args:
+        mine: the value of this rank; it must be picklable.
+    """
     if world_size() == 1:
         return [mine]
     from torch import distributed
 
-    all_of_them: list = [None] * world_size()
-    distributed.all_gather_object(all_of_them, mine, group=messages)
-    return all_of_them
+    values: list = [None] * world_size()
+    distributed.all_gather_object(values, mine, group=_messages)
+    return values
 
 
 def all_sum(*mine: int) -> list[int]:
-    """Sums over the processes."""
+    """Return the sum over all ranks of each of the given numbers."""
     if world_size() == 1:
         return list(mine)
     import torch
     from torch import distributed
 
     sums = torch.tensor(mine)
-    distributed.all_reduce(sums, group=messages)
+    distributed.all_reduce(sums, group=_messages)
     return sums.tolist()
 
 
-def share_state(module) -> None:
-    """Rank 0's parameters and buffers (on the CPU), for all: batch statistics differ from process to process."""
+def share_state(module: "nn.Module") -> None:
+    """Copy rank 0's parameters and buffers to all ranks, whose batch statistics differ.
+
+    Args:
+        module: a module on the CPU, of the same shapes on every rank; changed in place.
+    """
     if world_size() > 1:
         from torch import distributed
 
         for value in module.state_dict().values():
-            distributed.broadcast(value, 0, group=messages)
+            distributed.broadcast(value, 0, group=_messages)
 
 
-def end_with_parent(poll: float = 1.0) -> None:
-    """End this process, and with it the kernel, when the process that started it is gone (killed -9, say)."""
-    parent = os.getppid()
+def end_with_parent(poll: float = 1.0, grace: float = 60.0) -> None:
+    """End this process when its parent is gone, for instance killed with -9.
+
+    A daemon thread watches the parent's pid. A parent that wants to be watched from its first moment on puts its pid
+    into the environment variable CTNET_PARENT of the child: it may be gone before the child calls this function.
+
+    Args:
+        poll: seconds between two looks.
+        grace: seconds from SIGTERM, which lets this process end its own children, to SIGKILL.
+    """
+    parent = int(os.environ.pop(PARENT, os.getppid()))
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(poll)
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one clear line that names the thing and the mend."""
+"""Errors that a user can fix. Each message is one line that names the thing and the fix."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ __all__ = [
 
 
 class CtnetError(Exception):
-    """Base of all errors that ctnet raises on purpose; the command line prints it and exits with 2."""
+    """Base class of all errors that ctnet raises on purpose; the command line prints them and exits with 2."""
 
 
 class ConfigError(CtnetError):
@@ -36,11 +36,11 @@ class WeightsError(CtnetError):
 
 
 class ExportError(CtnetError):
-    """A network that could not be written for other programs, or whose file gave other logits; no file is left."""
+    """An export that failed or whose file gave different logits; no file is left."""
 
 
 class TrainingError(CtnetError):
-    """Training that cannot go on (NaN loss, full disk, too many broken videos)."""
+    """Training that cannot go on: a NaN loss, a full disk, too many broken videos, a failed rank."""
 
 
 class ResultError(CtnetError):
@@ -48,7 +48,13 @@ class ResultError(CtnetError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """`unknown("model", "ctnet_resnet5", names)` -> an error that lists the near names; all, where there are few."""
+    """Return an error about an unknown name that suggests similar ones.
+
+    Args:
+        kind: what the name is of, such as `model`.
+        name: the unknown name.
+        known: all known names; they are listed if there are few, or none is similar.
+    """
     known = sorted(known)
     few = len(known) <= 8
     near = get_close_matches(name, known, n=5, cutoff=0.6 if few else 0.4)

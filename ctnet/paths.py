@@ -1,4 +1,4 @@
-"""Where things live. Each folder can be moved with an environment variable."""
+"""Where files are kept. An environment variable moves each folder."""
 
 import os
 from collections.abc import Iterator
@@ -15,37 +15,47 @@ def _folder(variable: str, default: Path) -> Path:
 
 
 def data_root() -> Path:
-    """Prepared data sets, one folder each (CTNET_DATA)."""
+    """Return the folder of prepared data sets, one subfolder each (CTNET_DATA)."""
     return _folder("CTNET_DATA", ROOT / "data" / "sets")
 
 
 def runs_root() -> Path:
-    """Checkpoints, logs and scores of runs (CTNET_RUNS)."""
+    """Return the folder of checkpoints, logs and scores (CTNET_RUNS)."""
     return _folder("CTNET_RUNS", ROOT / "runs")
 
 
 def results_root() -> Path:
-    """Recorded results, one JSON file for each experiment (CTNET_RESULTS)."""
+    """Return the folder of recorded results, one JSON file per experiment (CTNET_RESULTS)."""
     return _folder("CTNET_RESULTS", ROOT / "data" / "results")
 
 
 def paper_root() -> Path:
-    """The paper's tables as CSV."""
+    """Return the folder of the paper's tables as CSV files."""
     return ROOT / "data" / "paper"
 
 
 def writable(path: Path) -> None:
-    """ConfigError where no file can be written: before hours of work, not after."""
+    """Check that a file can be written at a path, before the work for it is done.
+
+    Raises:
+        ConfigError: if its folder does not exist, or the path is a folder.
+    """
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise ConfigError(f"{path}: no file can be written there; name one in a folder that exists")
 
 
 @contextmanager
 def atomic(path: str | Path, alone: bool = True) -> Iterator[Path]:
-    """A place beside `path`, of the same suffix, to write to: what is there is moved to `path` at the end, or removed
-    after an error.
+    """Write a file whole or not at all.
 
-    alone: nobody else writes this file now, as its writer holds a lock; then what a killed one left is written over.
+    Args:
+        path: the file to write or replace.
+        alone: whether a lock keeps other processes from writing this file. The temporary file then has a fixed name,
+            so that the next writer replaces one that a killed process left behind.
+
+    Yields:
+        A temporary path in the same folder, with the same suffix. It is renamed to `path` at the end of the block, or
+        removed after an error.
     """
     own = "" if alone else f"{os.getpid()}-"
     part = Path(path).with_name(f".part-{own}{Path(path).name}")

@@ -1,4 +1,4 @@
-"""The test protocol as a value, printed with every number, and those of the paper by name."""
+"""Test protocols: how clips are taken from a video. Every reported accuracy names its protocol."""
 
 from dataclasses import dataclass, replace
 
@@ -11,10 +11,21 @@ SAMPLINGS = ("sparse", "dense", "uniform")
 class Protocol:
     """Frames x crops x clips @ size, in the order of the paper's tables (`8x3x2@256`, Table 3).
 
-    frames: per clip (T) · crops: spatial crops per clip · clips: temporal clips per video · size: side of the
-    square input in pixels · sampling: `sparse` (TSN segments), `dense` (64-frame window) or `uniform` (offsets
-    over the whole video, what the authors' release calls dense) · short_side: of the frames that `size` is cropped
-    from, in pixels (None: size).
+    Attributes:
+        frames: frames per clip (T).
+        crops: spatial crops per clip, 1 or 3.
+        clips: temporal clips per video.
+        size: side of the square input in pixels.
+        sampling: `sparse` (TSN segments), `dense` (a window of 64 frames) or `uniform` (offsets over the whole video,
+            which the authors' release calls dense).
+        short_side: short side in pixels of the frames that crops are taken from; None for `size`.
+
+    Raises:
+        ConfigError: if a value is out of range.
+
+    Example:
+        >>> str(Protocol(frames=16, crops=3, clips=4))
+        '16x3x4@256'
     """
 
     frames: int = 8
@@ -38,22 +49,22 @@ class Protocol:
 
     @property
     def views(self) -> int:
-        """Forward passes per video; the cost of a video is views times the cost of a clip."""
+        """Forward passes per video, crops x clips; a video costs this many times as much as a clip."""
         return self.crops * self.clips
 
     def __str__(self) -> str:
-        """`8x3x2@256`; `8x1x1@224/256` is 224 cropped from a short side of 256."""
+        """Return `8x3x2@256`, or `8x1x1@224/256` for crops of 224 from a short side of 256."""
         of = f"/{self.short_side}" if self.short_side else ""
         return f"{self.frames}x{self.crops}x{self.clips}@{self.size}{of}"
 
 
-# Where paper and release differ, and what is ours, is listed in data/paper/protocols.csv.
+# data/paper/protocols.csv lists where the paper and the release differ, and what ctnet does.
 PROTOCOLS = {
     "something": Protocol(),  # Tables 2 and 3
     "something_2clips": Protocol(clips=2),  # Table 6, x1x2
     "something_6views": Protocol(crops=3, clips=2),  # Tables 3 and 6, x3x2
     "something_224": Protocol(size=224, short_side=256),  # Table 2h
-    "kinetics_paper": Protocol(16, 3, 4, sampling="dense"),  # Table 4; A.1 names dense sampling for training alone
+    "kinetics_paper": Protocol(16, 3, 4, sampling="dense"),  # Table 4; A.1 mentions dense sampling for training only
     "kinetics_release": Protocol(16, 3, 4, sampling="uniform"),
     "ucf_hmdb": Protocol(16, 3, 2),  # Table 5: 2 clips "for others"; the crops are our reading
     "inception": Protocol(size=299),  # Table 8: the size that gives its GFLOPs
@@ -61,7 +72,15 @@ PROTOCOLS = {
 
 
 def named(name: str, frames: int | None = None) -> Protocol:
-    """A protocol of the paper, with the frames of a network trained with others (Table 6). ConfigError: unknown."""
+    """Return a protocol of the paper by its name.
+
+    Args:
+        name: a key of `PROTOCOLS`.
+        frames: frames per clip of the network, if it was trained with another number (Table 6).
+
+    Raises:
+        ConfigError: if there is no such protocol.
+    """
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
     return replace(PROTOCOLS[name], frames=frames) if frames else PROTOCOLS[name]

@@ -1,4 +1,4 @@
-"""A file appears when it is whole."""
+"""Files are written whole or not at all."""
 
 import os
 import resource
@@ -24,13 +24,13 @@ def save(kind: str, path):
 
 
 @pytest.mark.parametrize("kind", SAVES)
-def test_a_kill_during_the_write_leaves_what_was_there(kind, tmp_path):
+def test_kill_during_a_write_keeps_the_old_file(kind, tmp_path):
     path = tmp_path / "file"
     save(kind, path)
     before = path.read_bytes()
     if not (child := os.fork()):
         try:
-            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it by default
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
             save(kind, path)

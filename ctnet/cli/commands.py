@@ -137,8 +137,6 @@ def evaluate(options):
 
     if options.scores:
         paths.writable(options.scores)
-    if several(options):
-        return launch(options)
     distributed.join()
     folder = options.data if options.data.is_dir() else locate(str(options.data), options.scale)
     network = network_of(options.weights)
@@ -158,6 +156,8 @@ def evaluate(options):
                 f"{options.weights}: its class {k} is '{theirs}', that of {folder} is '{ours}'; "
                 "evaluate it on the set that it was trained on, or on one with the same classes in the same order"
             )
+    if several(options):
+        return launch(options)
     workers = share_cores(options)
     scores = score(network, test_split(folder, protocol, options.split), protocol, workers=workers)
     if distributed.rank() == 0:
@@ -190,8 +190,7 @@ def network_of(path: Path):
 
 
 def predict(options):
-    from ctnet.inference import drawing
-    from ctnet.inference.predict import predict
+    from ctnet.inference import drawing, predict
 
     if options.save:
         drawing.check(options.save)

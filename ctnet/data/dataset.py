@@ -31,7 +31,7 @@ class VideoDataset(Dataset):
 
     An item is `(clip, label, index)`. The clip is uint8 RGB: (3, T, H, W) in training and (views, 3, T, H, W) in
     testing. Frames as `read_frames` gives them, (T, H, W, 3), are permuted here; for a single video file
-    `ctnet.inference.predict.read_views` does the same.
+    `ctnet.inference.prediction.read_views` does the same.
 
     Random choices depend on (seed, epoch, index) only, so the number of workers does not change a clip. A video that
     cannot be read becomes an `Unreadable` in training, which the loader drops and counts, and a VideoError in testing.

@@ -22,7 +22,7 @@ _ROUNDING = 16  # largest difference of a pixel between two correct decoders (10
 def read_frames(path: str | Path, indices: Sequence[int], backend: str = "auto") -> "torch.Tensor":
     """Read frames of a video by index.
 
-    Networks take clips as (3, T, H, W): `frames.permute(3, 0, 1, 2)`. `ctnet.inference.predict.read_views` reads a
+    Networks take clips as (3, T, H, W): `frames.permute(3, 0, 1, 2)`. `ctnet.inference.prediction.read_views` reads a
     video into the views of a protocol.
 
     The reader is opened and closed in each call, because a reader that is kept across a fork hangs.

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctnet import distributed, paths
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
 from ctnet.experiments.experiment import Experiment
-from ctnet.experiments.scales import experiments
+from ctnet.experiments.scales import start_of
 
 WEIGHTS = "weights.safetensors"  # in the folder of a training
 COURSE = "training.json"  # beside the weights: loss and accuracy of each epoch, and what they were trained on
@@ -123,13 +123,13 @@ def resolve(experiment: Experiment) -> Plan:
     from ctnet.models.zoo import configured
 
     e, folder = experiment, folder_of(experiment)
-    start = None if e.init in ("scratch", "imagenet") else _resolve_start(e)
+    start = None if e.init in ("scratch", "imagenet") else _resolve_start(start_of(e), e.init)
+    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
+    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
     try:
         configured(e.model, **dict(e.overrides))
     except ConfigError as error:
         raise ConfigError(f"{e.model} has no {e.scale} scale ({error}); use gpu or paper") from error
-    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
-    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
     return Plan(e, folder, train_set, test_set, content, start)
 
 
@@ -139,24 +139,12 @@ def folder_of(experiment: Experiment) -> Path:
     return paths.runs_root() / training.scale / training.key
 
 
-def start_of(experiment: Experiment) -> Experiment:
-    """The experiment whose weights another one starts from: the same network, trained from scratch on `init`.
-
-    At the paper scale it has the recipe of that data set.
-    """
-    e = experiment
-    if e.scale == "paper":
-        return replace(experiments(e.model, e.scale, e.init, [e.seed])[0], overrides=e.overrides)
-    return replace(e, data=e.init, init="scratch", test_data=None)
-
-
-def _resolve_start(e: Experiment) -> Plan:
+def _resolve_start(start: Experiment, init: str) -> Plan:
     """The plan behind `init`; its data need not be there where its weights are."""
-    start = start_of(e)
     try:
         return resolve(start)
     except DataError as error:
         folder = folder_of(start)
         if (folder / WEIGHTS).exists():
             return Plan(start, folder, folder, folder)
-        raise ConfigError(f"init '{e.init}' is neither scratch, imagenet nor a prepared data set ({error})") from error
+        raise ConfigError(f"init '{init}' is neither scratch, imagenet nor a prepared data set ({error})") from error

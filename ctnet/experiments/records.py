@@ -161,7 +161,7 @@ def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
     path = path_of(key, scale)
     if path.exists() and not replace:
         raise ResultError(f"{path}: there is a result already; it is replaced only when asked (fresh)")
-    text = dumps(record)
+    text = as_text(record)
     save(path, text)
     return Result(key, json.loads(text))  # lists, no tuples: as it will be read
 
@@ -200,7 +200,7 @@ def kept(kind: str) -> list[dict]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
-def dumps(record: dict) -> str:
+def as_text(record: dict) -> str:
     """JSON with a line for each key of the first two levels, so that a diff names what changed."""
 
     def level(value: object, depth: int) -> str:

@@ -29,6 +29,11 @@ class Scale:
     data: str = "motionpairs"
     init: str = "scratch"
 
+    def on(self, data: str, scale: str) -> "Scale":
+        """These settings on a data set, which at the paper scale has its own; so do its splits, such as `ucf101_2`."""
+        own = SETS.get(data.removesuffix("_2").removesuffix("_3"), {}) if scale == "paper" else {}
+        return replace(self, **own, data=data)
+
 
 # Small enough for two cores: a stem of 16 channels, and three stages of two blocks, the second of each a CT-block.
 SMALL = (("width", 16), ("depths", (2, 2, 2)))
@@ -61,11 +66,11 @@ SETS = {
 
 
 def settings(scale: str, data: str | None = None) -> Scale:
-    """The settings of a scale, and at the paper scale of a data set.
+    """The settings of a scale on a data set.
 
     Args:
         scale: `smoke`, `cpu`, `gpu` or `paper`.
-        data: Name of the data set, instead of the scale's. `ucf101_2`, a split of a set, has the settings of the set.
+        data: Name of the data set, instead of the scale's.
 
     Returns:
         The settings, with this data set.
@@ -76,10 +81,7 @@ def settings(scale: str, data: str | None = None) -> Scale:
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
     s = SCALES[scale]
-    data = data or s.data
-    if scale == "paper":
-        s = replace(s, **SETS.get(data.removesuffix("_2").removesuffix("_3"), {}))
-    return replace(s, data=data)
+    return s.on(data or s.data, scale)
 
 
 def experiments(
@@ -120,3 +122,19 @@ def experiments(
         raise ConfigError(f"{recipe.epochs} epochs: must be more than the {recipe.warmup} of the recipe's warm-up")
     init = init or s.init
     return [Experiment(model, s.data, recipe, s.protocol, seed, scale, s.overrides, init) for seed in seeds or s.seeds]
+
+
+def start_of(experiment: Experiment) -> Experiment:
+    """The experiment whose weights another one starts from: the same network, trained from scratch on `init`.
+
+    Args:
+        experiment: One whose `init` is a data set.
+
+    Returns:
+        At the paper scale it has the settings of that data set, else those of the experiment.
+    """
+    e = replace(experiment, data=experiment.init, init="scratch", test_data=None)
+    if e.scale != "paper":
+        return e
+    s = SCALES[e.scale].on(e.data, e.scale)
+    return replace(e, recipe=s.recipe, protocol=s.protocol, init=s.init)

@@ -75,7 +75,7 @@ def train_once(plan: Plan, workers: int, progress: bool, since: float | None = N
 
     from ctnet.data.dataset import VideoDataset
     from ctnet.models import create_model, pretrained, weights
-    from ctnet.training.train import train
+    from ctnet.training import train
 
     def kept() -> dict | None:
         return kept_course(plan, since)
@@ -100,7 +100,7 @@ def train_once(plan: Plan, workers: int, progress: bool, since: float | None = N
     course["provenance"] = made | {"finished": provenance.now()}
 
     def keep() -> None:
-        records.save(plan.course, records.dumps(course))
+        records.save(plan.course, records.as_text(course))
         weights.save(network, plan.weights, classes=classes, protocol=asdict(p))
 
     distributed.from_rank_0(keep)

@@ -1,4 +1,4 @@
-"""A clip and its saliency under a line of text, as a picture (frames in a row, as in Figure 3) or as a video."""
+"""Writes a clip and its saliency with a title, as a picture (frames in a row, as in Figure 3) or as a video."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,23 @@ if TYPE_CHECKING:
 
 
 PICTURES, VIDEOS = (".png", ".jpg", ".jpeg"), (".mp4", ".gif")
-FPS = 4  # of a video: picked frames are far apart
-SIDE, HEADER, DPI = 192, 48, 128  # pixels of a frame's height and of the text's room, and an inch, in powers of 2
+FPS = 4  # slow, as the frames were sampled from the whole video
+SIDE, HEADER = 192, 48  # height of a frame and of the title's space in pixels
+DPI = 128  # pixels per inch; with powers of 2 no size is rounded
 
 
 def check(path: str | Path) -> str:
-    """The suffix of a file that `save` can write; ConfigError for another one or a place that is none."""
+    """Check that `save` can write a file, before the work for it is done.
+
+    Args:
+        path: the file to write.
+
+    Returns:
+        Its suffix in lower case.
+
+    Raises:
+        ConfigError: for another suffix, a missing folder, or a path that is a folder.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in PICTURES + VIDEOS:
@@ -29,10 +40,17 @@ def check(path: str | Path) -> str:
     return suffix
 
 
-def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = ""):
-    """Writes the clip and its saliency; the suffix says as what: .png, .jpg (`figure`), .mp4, .gif (side by side).
+def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = "") -> None:
+    """Write a clip and its saliency to a file.
 
-    clip: (3, T, H, W) uint8 · tube: (T, H, W) in [0, 1]. Raises ConfigError where the file cannot be written.
+    Args:
+        path: .png or .jpg for `figure`; .mp4 or .gif for a video with each frame beside its overlay.
+        clip: (3, T, H, W), uint8.
+        tube: (T, H, W) in [0, 1].
+        title: text above the frames.
+
+    Raises:
+        ConfigError: if the file cannot be written.
     """
     suffix = check(path)
     try:
@@ -40,25 +58,38 @@ def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = ""):
             if suffix in PICTURES:
                 figure(clip, tube, title).savefig(part)
             else:
-                frames = [pixels(titled(np.hstack(pair), title)) for pair in zip(*pictures(clip, tube), strict=True)]
-                (write_gif if suffix == ".gif" else write_mp4)(part, frames)
+                pairs = zip(*_pictures(clip, tube), strict=True)
+                frames = [pixels(draw_titled(np.hstack(pair), title)) for pair in pairs]
+                (_write_gif if suffix == ".gif" else _write_mp4)(part, frames)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def figure(clip: Tensor, tube: np.ndarray, title: str = "") -> "Figure":
-    """Frames from left to right, and below them the same frames under their saliency (Figure 3)."""
-    return titled(np.vstack([np.hstack(row) for row in pictures(clip, tube)]), title, rows=2)
+    """Return a figure of the frames from left to right, and below them the same frames with saliency (Figure 3).
+
+    Args:
+        clip: (3, T, H, W), uint8.
+        tube: (T, H, W) in [0, 1].
+        title: text above the frames.
+    """
+    return draw_titled(np.vstack([np.hstack(row) for row in _pictures(clip, tube)]), title, rows=2)
 
 
-def pictures(clip: Tensor, tube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frames and the overlaid frames, (T, H + 2, W + 2, 3) each, with a white edge."""
+def _pictures(clip: Tensor, tube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames and the overlaid frames, (T, H + 2, W + 2, 3) each, with a white border."""
     pair = [c.permute(1, 2, 3, 0).cpu().numpy() for c in (clip, overlay(clip, tube))]
     return tuple(np.pad(p, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255) for p in pair)
 
 
-def titled(image: np.ndarray, title: str, rows: int = 1) -> "Figure":
-    """An image of `rows` rows of frames and nothing else but a title above it; its size in pixels is even."""
+def draw_titled(image: np.ndarray, title: str, rows: int = 1) -> "Figure":
+    """Return a figure of an image and a title above it, without axes; its width in pixels is even.
+
+    Args:
+        image: (H, W, 3), uint8.
+        title: text above it, wrapped if it is long.
+        rows: rows of frames in the image, each drawn `SIDE` pixels high.
+    """
     from matplotlib.figure import Figure
 
     height = rows * SIDE
@@ -72,7 +103,7 @@ def titled(image: np.ndarray, title: str, rows: int = 1) -> "Figure":
 
 
 def pixels(figure: "Figure") -> np.ndarray:
-    """(H, W, 3) uint8."""
+    """Return a figure as an image, (H, W, 3), uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -80,8 +111,8 @@ def pixels(figure: "Figure") -> np.ndarray:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def write_mp4(path: Path, frames: list[np.ndarray]):
-    """H.264, which browsers and players show."""
+def _write_mp4(path: Path, frames: list[np.ndarray]) -> None:
+    """Write frames as H.264, which browsers and players can show."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -93,8 +124,8 @@ def write_mp4(path: Path, frames: list[np.ndarray]):
         container.mux(stream.encode())
 
 
-def write_gif(path: Path, frames: list[np.ndarray]):
-    """By Pillow, which picks each frame's colours; FFmpeg's encoder has one palette for all."""
+def _write_gif(path: Path, frames: list[np.ndarray]) -> None:
+    """Write frames with Pillow, which gives each its own colours; FFmpeg uses one palette for all."""
     from PIL import Image
 
     first, *rest = map(Image.fromarray, frames)

@@ -1,4 +1,4 @@
-"""Scores of a network under a test protocol, and what is read off them."""
+"""Runs a network over a test split under a protocol; `scores` computes accuracies from the result."""
 
 from pathlib import Path
 
@@ -16,7 +16,22 @@ from ctnet.protocol import Protocol
 
 
 def test_split(folder: str | Path, protocol: Protocol, split: str = "test") -> VideoDataset:
-    """The clips of a split as the protocol asks: short side to `size`, centre crop or three crops."""
+    """Return the clips of a split as a protocol defines them: sampling, size, and centre crop or three crops.
+
+    Args:
+        folder: a prepared data set.
+        protocol: frames, clips, crops, size and sampling.
+        split: name of the split.
+
+    Returns:
+        A data set whose items hold the views (clips x crops, 3, T, size, size), uint8, of one video.
+
+    Raises:
+        DataError: if the data set or the split is missing or damaged.
+
+    Example:
+        >>> split = test_split("data/sets/motionpairs-cpu", Protocol(frames=8, size=64))
+    """
     p = protocol
     views = {"clips": p.clips, "crops": p.crops, "sampling": p.sampling, "short_side": p.short_side}
     return VideoDataset(folder, split, p.frames, p.size, False, **views)
@@ -32,11 +47,32 @@ def score(
     workers: int = 0,
     device: str | torch.device | None = None,
 ) -> Scores:
-    """Runs the network over every clip once. shuffled: the frames of each view in an order drawn from the clip's index.
+    """Run a network over every clip of a split once and average its logits over the views of each video.
 
-    batch_size: views on one device at a time. In a job of several processes each takes its share of the clips, and all
-    get the scores of all. Raises VideoError for the first video that cannot be read, DataError where a process that
-    reads is lost, ResultError for logits that are not finite.
+    Under torchrun every rank calls this; each runs its share of the clips and returns the scores of all.
+
+    Args:
+        network: a classifier of clips (N, 3, T, H, W); it is moved to `device` and set to eval mode.
+        dataset: what `test_split` returned for the same protocol.
+        protocol: recorded with the scores.
+        shuffled: whether the frames of each view are put in a random order, drawn from the clip's index.
+        batch_size: views per batch and rank.
+        workers: processes that read videos, per rank; 0 reads in this process.
+        device: where the network runs; by default a GPU if there is one.
+
+    Returns:
+        Logits and labels of all clips, in the order of the split.
+
+    Raises:
+        VideoError: for the first video that cannot be read.
+        DataError: if a process that reads videos dies.
+        ResultError: if a logit is not finite.
+
+    Example:
+        >>> protocol = Protocol(frames=8, size=64)
+        >>> scores = score(network, test_split("data/sets/motionpairs-cpu", protocol), protocol)
+        >>> metrics(scores)["top1"]
+        61.5
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = network.to(device).eval()
@@ -44,7 +80,7 @@ def score(
     with reading(dataset):
         for batch in loader(dataset, max(batch_size // protocol.views, 1) * distributed.world_size(), workers=workers):
             clips = batch.clips
-            if not len(clips):  # of the last clips others have them all
+            if not len(clips):  # the last batch can leave a rank empty
                 continue
             if shuffled:
                 clips = torch.stack([shuffle(c, int(i)) for c, i in zip(clips, batch.indices, strict=True)])
@@ -57,12 +93,21 @@ def score(
     order = indices.argsort()
     labels, logits = labels[order], logits[order].astype(np.float64)
     if not np.isfinite(logits).all():
-        raise ResultError("the network gave logits that are not finite: its weights are damaged or diverged")
+        error = ResultError("the network gave logits that are not finite: its weights are damaged or diverged")
+        raise distributed.on_all_ranks(error)
     return Scores(logits, labels, str(protocol), Clips.of(dataset))
 
 
 def shuffle(views: Tensor, index: int) -> Tensor:
-    """(views, C, T, H, W) -> the same frames in an order that is never the true or the reversed one, if T > 2."""
+    """Return the frames of a clip in a random order, the same for all of its views.
+
+    Args:
+        views: (views, C, T, H, W).
+        index: number of the clip, from which the order is drawn.
+
+    Returns:
+        The same frames in an order that is, for T > 2, neither the true nor the reversed one.
+    """
     frames = views.shape[2]
     generator = torch.Generator().manual_seed(index)
     while True:

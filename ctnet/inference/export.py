@@ -1,4 +1,4 @@
-"""A network as a file for other programs: ONNX, and PyTorch's own exported program. Each is read back and compared."""
+"""Exports a network for other programs, as ONNX or as a PyTorch program, and checks what was written."""
 
 import warnings
 from collections.abc import Callable
@@ -11,16 +11,39 @@ from ctnet.errors import ConfigError, ExportError
 from ctnet.models.network import FrameNetwork
 from ctnet.paths import atomic, writable
 
-TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
+TOLERANCE = 1e-4  # largest difference of logits, relative to the largest logit if that is above 1
 
 
 def export(network: FrameNetwork, path: str | Path, frames: int = 8, size: int = 256) -> float:
-    """`to_onnx` or `to_program`, by the suffix: .onnx or .pt2. ConfigError for another one."""
+    """Write a network with `to_onnx` or `to_program`, depending on the suffix.
+
+    Args:
+        network: a network of ctnet; it is not changed.
+        path: a file that ends in .onnx or .pt2.
+        frames: frames per clip (T).
+        size: height and width of the clips in pixels.
+
+    Returns:
+        The largest difference between the file's and the network's logits, relative to the largest logit if that is
+        above 1.
+
+    Raises:
+        ConfigError: for another suffix, or a path where no file can be written.
+        ExportError: if the file cannot be written, or its logits differ. No file is left then.
+
+    Example:
+        >>> ctnet.export.export(ctnet.load("weights.safetensors"), "network.onnx", frames=8, size=224)
+        4.1e-07
+    """
     return writer(path)(network, path, frames, size)
 
 
 def writer(path: str | Path) -> Callable[..., float]:
-    """What writes a file of this suffix; ConfigError for another one or a place that is none."""
+    """Return the function that writes a file of this suffix.
+
+    Raises:
+        ConfigError: for another suffix, or a path where no file can be written.
+    """
     path = Path(path)
     if path.suffix not in WRITERS:
         raise ConfigError(f"{path}: the file's suffix must be {' or '.join(WRITERS)}")
@@ -29,14 +52,30 @@ def writer(path: str | Path) -> Callable[..., float]:
 
 
 def to_program(network: FrameNetwork, path: str | Path, frames: int = 8, size: int = 256) -> float:
-    """The fused network as a file for `torch.export.load(path).module()`.
+    """Write the fused network as a file for `torch.export.load(path).module()`.
 
-    It takes clips (N, 3, frames, size, size), float32 and normalised, for any N, and gives logits (N, classes). Returns
-    the greatest difference to the network's own logits. Raises ExportError.
+    The program takes normalised float32 clips (N, 3, frames, size, size) for any N and returns logits (N, classes).
+
+    Args:
+        network: a network of ctnet; it is not changed.
+        path: the file to write.
+        frames: frames per clip (T).
+        size: height and width of the clips in pixels.
+
+    Returns:
+        The largest difference between the file's and the network's logits, relative to the largest logit if that is
+        above 1.
+
+    Raises:
+        ExportError: if the file cannot be written, or its logits differ. No file is left then.
+
+    Example:
+        >>> gap = to_program(network, "network.pt2", frames=8, size=224)
+        >>> logits = torch.export.load("network.pt2").module()(clips)
     """
 
     def write(program, part):
-        with warnings.catch_warnings():  # of channels-last weights, which come back as they were
+        with warnings.catch_warnings():  # about channels-last weights, which are read back correctly
             warnings.filterwarnings("ignore", "No complete tensor found")
             torch.export.save(program, part)
 
@@ -44,13 +83,30 @@ def to_program(network: FrameNetwork, path: str | Path, frames: int = 8, size: i
         module = torch.export.load(part).module()
         return lambda clips: module(clips)
 
-    return written(network, Path(path), frames, size, write, read)
+    return _write_and_compare(network, Path(path), frames, size, write, read)
 
 
 def to_onnx(network: FrameNetwork, path: str | Path, frames: int = 8, size: int = 256) -> float:
-    """The fused network as one ONNX file, input `clips`, output `logits`; otherwise as `to_program`.
+    """Write the fused network as one ONNX file with input `clips` and output `logits`.
 
-    Needs the extra `export` (onnx, onnxscript, onnxruntime).
+    Input and output are those of `to_program`. Needs the extra `export` (onnx, onnxscript, onnxruntime).
+
+    Args:
+        network: a network of ctnet; it is not changed.
+        path: the file to write.
+        frames: frames per clip (T).
+        size: height and width of the clips in pixels.
+
+    Returns:
+        The largest difference between the file's and the network's logits, relative to the largest logit if that is
+        above 1.
+
+    Raises:
+        ExportError: if a package is missing, the file cannot be written, or its logits differ. No file is left then.
+
+    Example:
+        >>> gap = to_onnx(network, "network.onnx", frames=8, size=224)
+        >>> session = onnxruntime.InferenceSession("network.onnx")
     """
     try:
         import onnxruntime
@@ -66,14 +122,14 @@ def to_onnx(network: FrameNetwork, path: str | Path, frames: int = 8, size: int 
         session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
         return lambda clips: torch.from_numpy(session.run(["logits"], {"clips": clips.numpy()})[0])
 
-    return written(network, Path(path), frames, size, write, read)
+    return _write_and_compare(network, Path(path), frames, size, write, read)
 
 
 WRITERS = {".onnx": to_onnx, ".pt2": to_program}
 
 
 @torch.no_grad()
-def written(
+def _write_and_compare(
     network: FrameNetwork,
     path: Path,
     frames: int,
@@ -81,10 +137,10 @@ def written(
     write: Callable[[torch.export.ExportedProgram, str], None],
     read: Callable[[str], Callable[[Tensor], Tensor]],
 ) -> float:
-    """Writes beside `path`, reads it back, compares logits on batches of 1 and 3 clips, moves it into its place."""
+    """Write a temporary file, read it back, compare logits on batches of 1 and 3 clips, and rename it to `path`."""
     device = next(network.eval().parameters()).device
     clips = [torch.randn(n, 3, frames, size, size, generator=torch.Generator().manual_seed(n)) for n in (1, 3)]
-    expected = [network(c.to(device)).cpu() for c in clips]  # what is wrong with frames or size is said here
+    expected = [network(c.to(device)).cpu() for c in clips]  # refuses wrong frames or size before anything is written
     any_number = ({0: torch.export.Dim("batch")},)
     try:
         with atomic(path, alone=False) as part:

@@ -1,4 +1,4 @@
-"""Saliency Tubes (Stergiou et al., ICIP 2019): where and when a network finds what speaks for a class (Figure 3)."""
+"""Saliency Tubes (Stergiou et al., ICIP 2019): where and when a network sees evidence for a class (Figure 3)."""
 
 import numpy as np
 import torch
@@ -11,17 +11,28 @@ from ctnet.errors import ConfigError
 
 @torch.inference_mode()
 def class_map(network: nn.Module, clip: Tensor, label: int | None = None) -> Tensor:
-    """The evidence for a class at each place of the last convolutional layer: (T, h, w).
+    """Return the evidence for a class at each position of the last convolutional layer.
 
         M(t, y, x) = sum over c of w_c A_c(t, y, x)
 
-    A (C, T, h, w): activations of the last convolutional layer, those that are pooled · w (C,): the class's weights in
-    the last layer. After A the network only averages, so the mean of M is the logit less the class's bias. To keep
-    that, channels of small weight count as well, which the paper can leave out by a threshold.
+    A (C, T, h, w) are the activations that are pooled, w (C,) the weights of the class in the last layer. After A the
+    network only averages, so the mean of M is the logit less the bias of the class. To keep it so, channels with small
+    weights count too; the paper allows a threshold that drops them.
 
-    clip: (3, T, H, W), uint8 or normalised · label: number of the class; None: the likeliest. Any network with the
-    zoo's `avgpool` and `fc`, fused or not. Raises ConfigError for what is no clip, or a class that the network does not
-    have.
+    Args:
+        network: a network of the zoo, or any with `avgpool` and `fc`; fused or not. It is set to eval mode.
+        clip: (3, T, H, W), uint8 or normalised.
+        label: number of the class; by default the one with the largest logit.
+
+    Returns:
+        M, (T, h, w).
+
+    Raises:
+        ConfigError: if `clip` is not one clip, or the network has no such class.
+
+    Example:
+        >>> class_map(network, clip).shape
+        torch.Size([8, 7, 7])
     """
     if clip.dim() != 4:
         raise ConfigError(f"one clip is needed, (3, T, H, W), not {tuple(clip.shape)}")
@@ -34,16 +45,30 @@ def class_map(network: nn.Module, clip: Tensor, label: int | None = None) -> Ten
         hook.remove()
     label = int(logits.argmax()) if label is None else label
     if not 0 <= label < len(logits):
-        raise ConfigError(f"class {label} is none of the network's {len(logits)} classes, which count from 0")
+        raise ConfigError(f"there is no class {label}: the network has {len(logits)} classes, counted from 0")
     return torch.einsum("c,tchw->thw", network.fc.weight[label], last[0])
 
 
 def saliency(network: nn.Module, clip: Tensor, label: int | None = None) -> np.ndarray:
-    """The Saliency Tube of a class: (T, H, W) in [0, 1], float32.
+    """Return the Saliency Tube of a class: the class map, scaled up to the frames and to the range from 0 to 1.
 
-    The class map, scaled up to the clip's frames (bilinear), less its least value, over its greatest: 0 and 1 are the
-    extremes of this clip, and tell nothing about how sure the network is. A map without contrast is 0 throughout.
-    Arguments and errors as of `class_map`.
+    0 and 1 are the smallest and the largest value of this clip, so they do not say how sure the network is. A constant
+    map becomes 0 everywhere.
+
+    Args:
+        network: as for `class_map`.
+        clip: (3, T, H, W), uint8 or normalised.
+        label: number of the class; by default the one with the largest logit.
+
+    Returns:
+        (T, H, W) in [0, 1], float32.
+
+    Raises:
+        ConfigError: if `clip` is not one clip, or the network has no such class.
+
+    Example:
+        >>> tube = saliency(network, clip)
+        >>> frames = overlay(clip, tube)
     """
     tube = F.interpolate(class_map(network, clip, label)[:, None], size=clip.shape[-2:], mode="bilinear")[:, 0]
     least, greatest = tube.aminmax()
@@ -51,7 +76,19 @@ def saliency(network: nn.Module, clip: Tensor, label: int | None = None) -> np.n
 
 
 def overlay(clip: Tensor, tube: np.ndarray) -> Tensor:
-    """Heat colours over half-bright frames: (3, T, H, W) uint8 and (T, H, W) in [0, 1] -> (3, T, H, W) uint8."""
+    """Draw a Saliency Tube over its frames, as the mean of frame and colour: blue is low, red is high.
+
+    Args:
+        clip: (3, T, H, W), uint8.
+        tube: (T, H, W) in [0, 1], from `saliency`.
+
+    Returns:
+        (3, T, H, W), uint8, on the CPU.
+
+    Example:
+        >>> overlay(clip, saliency(network, clip)).shape
+        torch.Size([3, 8, 224, 224])
+    """
     from matplotlib import colormaps
 
     heat = torch.from_numpy(colormaps["turbo"](tube, bytes=True)[..., :3]).movedim(-1, 0)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Scores of a test split as a value that can be saved, averaged with others (ensembles), and turned into accuracies."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,16 @@ from ctnet.paths import atomic
 
 @dataclass(frozen=True)
 class Clips:
-    """What scores are of: the clips of a split, in order, and their classes. tiers, reverse: as in `DataInfo`."""
+    """Identifies the clips of a split, in their order; two scores with equal `Clips` can be averaged.
+
+    Attributes:
+        data: name of the data set.
+        split: name of the split.
+        sha256: hash of the videos' names, labels, and first and number of frames. It does not depend on the folder.
+        classes: names of the classes.
+        tiers: tier of each class, if the data set has tiers (`DataInfo`).
+        reverse: for each class its time-reversed partner or None, if the data set has partners (`DataInfo`).
+    """
 
     data: str
     split: str
@@ -28,7 +37,7 @@ class Clips:
 
     @classmethod
     def of(cls, dataset: VideoDataset) -> "Clips":
-        """Clips are known by their videos' names, not by the folders that those are in on one machine."""
+        """Return the identity of a data set's clips, the same on every machine."""
         m, info = dataset.manifest, dataset.info
         content = content_hash({dataset.split: list(zip(m.paths, m.labels, m.starts, m.frames, strict=True))})
         return cls(info.name, dataset.split, content, info.classes, info.tiers, info.reverse)
@@ -39,15 +48,31 @@ class Clips:
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits of every clip of a split, averaged over views as in the release: logits (n, classes), labels (n,)."""
+    """Logits of every clip of a split, averaged over its views, as in the authors' release.
+
+    Attributes:
+        logits: (clips, classes), floating point.
+        labels: (clips,), integers: the true classes.
+        protocol: the test protocol as text, such as `8x1x1@256`.
+        clips: which clips these are.
+
+    Example:
+        >>> scores = Scores.load("scores.npz")
+        >>> scores.logits.shape
+        (1320, 44)
+    """
 
     logits: np.ndarray
     labels: np.ndarray
     protocol: str
     clips: Clips
 
-    def save(self, path: str | Path):
-        """A compressed .npz file of exactly this name. ResultError where it cannot be written."""
+    def save(self, path: str | Path) -> None:
+        """Write a compressed `.npz` file of exactly this name; logits are stored as float32.
+
+        Raises:
+            ResultError: if it cannot be written.
+        """
         arrays = {"logits": self.logits.astype(np.float32), "labels": self.labels, "protocol": self.protocol}
         try:
             with atomic(path) as part, open(part, "wb") as file:
@@ -57,7 +82,11 @@ class Scores:
 
     @classmethod
     def load(cls, path: str | Path) -> "Scores":
-        """Reads a file of `save`; ResultError names the path and what is wrong."""
+        """Read a file that `save` wrote.
+
+        Raises:
+            ResultError: if there is no such file, or it holds something else.
+        """
         try:
             with np.load(path, allow_pickle=False) as file:
                 facts = json.loads(str(file["clips"]))
@@ -70,13 +99,21 @@ class Scores:
 
     @property
     def predictions(self) -> np.ndarray:
+        """The class with the largest logit for each clip: (clips,), integers."""
         return self.logits.argmax(1)
 
 
 def ensemble(scores: Mapping[str, Scores]) -> Scores:
-    """The average of several networks' scores on the same clips (Table 6, EN), each with a name for messages.
+    """Return the average of several networks' scores of the same clips (EN in Table 6).
 
-    ResultError where the clips or the classes differ.
+    Args:
+        scores: the scores of each network, with a name that error messages use.
+
+    Raises:
+        ResultError: if there are none, or they are of different clips or classes.
+
+    Example:
+        >>> both = ensemble({"8 frames": Scores.load("eight.npz"), "16 frames": Scores.load("sixteen.npz")})
     """
     if not scores:
         raise ResultError("an ensemble needs at least one network's scores")
@@ -92,10 +129,19 @@ def ensemble(scores: Mapping[str, Scores]) -> Scores:
 
 
 def metrics(scores: Scores) -> dict:
-    """Accuracies in per cent: top1, top5; of a set with tiers also `tiers` (top1 of each) and `pairs`.
+    """Compute accuracies in per cent.
 
-    `pairs` is the accuracy where only a class and its time-reversed partner are compared, for each tier that has
-    partners; a tie counts half. A network that cannot see order has 50 there.
+    Args:
+        scores: the logits and labels of a split.
+
+    Returns:
+        `clips` (their number), `top1` and `top5`. If the data set has tiers, also `tiers`, the top-1 accuracy of each,
+        and `pairs`: for each tier with time-reversed partners, the accuracy of choosing between a class and its
+        partner. A tie counts half there, and a network that ignores the order of frames has 50.
+
+    Example:
+        >>> metrics(Scores.load("scores.npz"))["tiers"]
+        {'strict': 50.0, 'state change': 64.1, 'dynamics': 71.9, 'appearance': 99.2}
     """
     from torchmetrics.functional.classification import multiclass_accuracy
 
@@ -119,7 +165,11 @@ def metrics(scores: Scores) -> dict:
 
 
 def pair_wins(scores: Scores) -> np.ndarray:
-    """For each clip 1, 0 or 0.5 (a tie): does its class score above its partner? NaN where there is no partner."""
+    """Compare the logit of each clip's class with that of the time-reversed partner.
+
+    Returns:
+        (clips,), float: 1 if the true class is higher, 0 if it is lower, 0.5 for a tie, NaN if it has no partner.
+    """
     partner = np.array([c if p is None else p for c, p in enumerate(scores.clips.reverse)])[scores.labels]
     rows = np.arange(len(partner))
     gap = scores.logits[rows, scores.labels] - scores.logits[rows, partner]

@@ -1,4 +1,4 @@
-"""What a training run tells as it goes: clips/s, the progress bar, the course of the epochs."""
+"""Lightning callbacks that report on a run: clips per second, the progress bar, and the history of epochs."""
 
 import csv
 import signal
@@ -14,58 +14,76 @@ from ctnet.paths import atomic
 
 
 class Rates(L.Callback):
-    """clips/s of the loader, of the model, and of both together.
+    """Measures clips per second of the loader, of the model, and of both together.
 
-    The loader's rate is clips over the time that a step waited for them: above the model's rate, the model is the
-    limit.
+    The loader's rate counts only the time in which a step waits for its clips: if it is above the model's rate, the
+    model is the bottleneck.
+
+    Attributes:
+        clips: clips so far, over all ranks.
+        waited: seconds in which this rank waited for clips.
+        worked: seconds in which this rank computed.
     """
 
     clips, waited, worked = 0, 0.0, 0.0
 
     def on_train_epoch_start(self, trainer, module):
-        self.mark = time.monotonic()
+        """Start to wait for the first batch."""
+        self._mark = time.monotonic()
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
-        self.begun = time.monotonic()
-        self.waited += self.begun - self.mark
+        """Count the time since the last batch as waiting."""
+        self._begun = time.monotonic()
+        self.waited += self._begun - self._mark
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        self.mark = time.monotonic()
-        self.worked += self.mark - self.begun
+        """Count the time since the start of this batch as work."""
+        self._mark = time.monotonic()
+        self.worked += self._mark - self._begun
         self.clips += len(batch.labels) * trainer.world_size
 
     def state_dict(self):
+        """Return the sums, for the checkpoint."""
         return {"clips": self.clips, "waited": self.waited, "worked": self.worked}
 
     def load_state_dict(self, state):
+        """Go on from the sums of a checkpoint."""
         self.clips, self.waited, self.worked = state["clips"], state["waited"], state["worked"]
 
     def per_second(self) -> dict[str, float]:
+        """Return clips per second of `loader`, `model` and `both`."""
         pairs = {"loader": self.waited, "model": self.worked, "both": self.waited + self.worked}
         return {name: round(self.clips / max(seconds, 1e-9), 1) for name, seconds in pairs.items()}
 
 
 class Progress(TQDMProgressBar):
-    """Loss and accuracy of the epoch so far, clips/s of loader and of model, time left of the whole run; on stderr."""
+    """A progress bar on standard error: loss and accuracy so far, clips per second, time left of the whole run.
+
+    Args:
+        rates: the callback that measures clips per second.
+    """
 
     def __init__(self, rates: Rates):
         super().__init__()
         self.rates = rates
 
     def init_train_tqdm(self):
-        with redirect_stdout(sys.stderr):  # Lightning's bar keeps the stdout that it finds, which is for results
+        """Return the bar. Lightning's own would write to standard output, which is for results."""
+        with redirect_stdout(sys.stderr):
             return super().init_train_tqdm()
 
     def on_train_start(self, trainer, module):
+        """Remember when and in which epoch this run starts, to estimate the time left."""
         super().on_train_start(trainer, module)
-        self.started, self.first_epoch = time.monotonic(), trainer.current_epoch
+        self._started, self._first_epoch = time.monotonic(), trainer.current_epoch
 
     def get_metrics(self, trainer, module):
+        """Return what stands beside the bar."""
         items = super().get_metrics(trainer, module)
         items.pop("v_num", None)
-        done = trainer.current_epoch - self.first_epoch
+        done = trainer.current_epoch - self._first_epoch
         done += (trainer.fit_loop.epoch_loop.batch_idx + 1) / max(trainer.num_training_batches, 1)
-        left = (time.monotonic() - self.started) / done * (trainer.max_epochs - self.first_epoch - done)
+        left = (time.monotonic() - self._started) / done * (trainer.max_epochs - self._first_epoch - done)
         rates, read = self.rates.per_second(), max(module.read, 1)
         items |= {"loss": f"{module.lost / read:.3f}", "accuracy": f"{module.right / read:.3f}"}
         items |= {name: f"{rates[name]:.0f} clips/s" for name in ("loader", "model")}
@@ -76,9 +94,16 @@ HISTORY = ("loss", "accuracy", "skipped")
 
 
 class History(L.Callback):
-    """Loss, accuracy and unreadable videos of each epoch, and seconds of all, for the record and in `metrics.csv`.
+    """Keeps loss, accuracy and unreadable videos of each epoch, and writes them to `metrics.csv`.
 
-    Lightning's CSVLogger deletes the file of a run that is resumed; here it is written whole from the record.
+    Lightning's CSVLogger deletes the file of a resumed run; here each epoch rewrites it whole.
+
+    Args:
+        folder: where `metrics.csv` is written.
+
+    Attributes:
+        epochs: one dict of the values named in `HISTORY` per epoch.
+        seconds: duration of the run, over all its starts.
     """
 
     def __init__(self, folder: Path):
@@ -86,12 +111,17 @@ class History(L.Callback):
         self.folder, self.seconds = folder, 0.0
 
     def on_train_start(self, trainer, module):
-        self.started = time.monotonic() - self.seconds
-        if trainer.world_size > 1:  # torchrun ends the others when one fails: at once, not when their step is done
+        """Start the clock, and let SIGTERM end a rank at once.
+
+        Lightning would finish the step first, which waits for a rank that has failed.
+        """
+        self._started = time.monotonic() - self.seconds
+        if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def on_train_epoch_end(self, trainer, module):
-        self.seconds = time.monotonic() - self.started
+        """Keep the values of the epoch; rank 0 writes the file."""
+        self.seconds = time.monotonic() - self._started
         values = {k: float(v) for k, v in trainer.callback_metrics.items()}
         self.epochs.append({k: round(values[k], 5) for k in HISTORY if k in values})
         if trainer.is_global_zero:
@@ -102,7 +132,9 @@ class History(L.Callback):
                 rows.writerows({"epoch": i, **values} for i, values in enumerate(self.epochs))
 
     def state_dict(self):
+        """Return what was kept, for the checkpoint."""
         return {"epochs": self.epochs, "seconds": self.seconds}
 
     def load_state_dict(self, state):
+        """Go on from a checkpoint."""
         self.epochs, self.seconds = state["epochs"], state["seconds"]

@@ -1,4 +1,4 @@
-"""How a network is trained, as a value (A.1)."""
+"""The numbers of the training recipe (A.1)."""
 
 import math
 from dataclasses import dataclass
@@ -6,14 +6,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """A.1 for Something-Something; Kinetics: 110 epochs, lr 0.01, dropout 0.5, decay 1e-4.
+    """The training recipe of A.1; the defaults are for Something-Something.
 
-    batch_size: clips a step, on all GPUs together · lr is for 64 of them and is scaled with the batch · warmup: epochs
-    of linear warm-up, then a cosine to 0 · clip_norm: total norm of the gradient · fc_lr: factors of the last layer's
-    weight and bias, as in the authors' release (the paper is silent) · scales: sides of the random crops relative to
-    the short side · flip: mirror half of the clips, with the set's label map · max_skipped: share of unreadable videos
-    at which training stops · size, sampling: of the training clips, where they differ from the test protocol's (Table
-    2h; Kinetics) · sync_bn: batch statistics over all processes, not of each as in the release.
+    For Kinetics the paper takes 110 epochs, lr 0.01, dropout 0.5 and weight decay 1e-4.
+
+    Attributes:
+        epochs: epochs of training.
+        batch_size: clips per step, over all GPUs together.
+        lr: learning rate for 64 clips per step; it is scaled with the batch size.
+        warmup: epochs of linear warm-up; a cosine to 0 follows.
+        dropout: dropout before the last layer.
+        weight_decay: decay of weights; biases and normalisation layers have none.
+        momentum: momentum of SGD.
+        clip_norm: largest norm of the gradient of all parameters together.
+        fc_lr: factors on the learning rate of the last layer's weight and bias, from the authors' release (the paper
+            is silent).
+        scales: sides of the random crops, relative to the short side of the frames.
+        flip: whether half of the clips are mirrored, with the data set's label map.
+        precision: precision of Lightning's Trainer, such as `32-true` or `bf16-mixed`.
+        max_skipped: share of unreadable videos above which training stops.
+        size: side of the training clips in pixels, if it differs from the test protocol's (Table 2h).
+        sampling: sampling of the training clips, if it differs from the test protocol's (Kinetics).
+        sync_bn: whether batch statistics are taken over all ranks; in the release each rank has its own.
+
+    Example:
+        >>> recipe = Recipe(epochs=10, warmup=1, batch_size=16)
+        >>> recipe.lr_factor(0)
+        1.0
     """
 
     epochs: int = 45
@@ -34,7 +53,14 @@ class Recipe:
     sync_bn: bool = False
 
     def lr_factor(self, epoch: int) -> float:
-        """Of the base rate in this epoch, counted from 0: (e+1)/warmup, then 0.5 (1 + cos)."""
+        """Return the learning rate of an epoch as a fraction of the full rate.
+
+        Args:
+            epoch: number of the epoch, from 0.
+
+        Returns:
+            `(epoch + 1) / warmup` during warm-up, then `0.5 (1 + cos(pi t))`, where t goes from 0 to 1.
+        """
         if epoch < self.warmup:
             return (epoch + 1) / self.warmup
         return 0.5 * (1 + math.cos(math.pi * (epoch - self.warmup) / max(self.epochs - self.warmup, 1)))

@@ -205,15 +205,15 @@ def test_evaluate_repeats_the_numbers_of_the_training(capsys, home, smoke, littl
     assert json.loads(output(capsys, *words)) == told
 
 
-def test_evaluate_on_two_devices_gives_the_numbers_of_one(capsys, home, smoke, weights, tmp_path, monkeypatch):
+def test_evaluate_on_two_devices_gives_the_numbers_of_one(capfd, home, smoke, weights, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # torchrun's own words are not ours
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # torchrun would announce that it sets it
     words = ("evaluate", weights, "--data", smoke, "--workers", 0, "--scores")
-    alone = json.loads(output(capsys, *words, tmp_path / "one.npz"))
-    assert json.loads(output(capsys, *words, tmp_path / "two.npz", "--devices", 2)) == alone
+    alone = json.loads(output(capfd, *words, tmp_path / "one.npz"))
+    assert json.loads(output(capfd, *words, tmp_path / "two.npz", "--devices", 2)) == alone
     one, two = (Scores.load(tmp_path / name) for name in ("one.npz", "two.npz"))
     assert np.allclose(one.logits, two.logits, atol=1e-4) and one.labels.tolist() == two.labels.tolist()
-    told = mistake(capsys, "evaluate", tmp_path / "none.safetensors", "--data", smoke, "--devices", 2)
+    told = mistake(capfd, "evaluate", tmp_path / "none.safetensors", "--data", smoke, "--devices", 2)
     assert "none.safetensors" in told and "no such file" in told
 
 

@@ -18,7 +18,7 @@ from ctnet.data.video import read_frames, write_video
 from ctnet.errors import ConfigError, DataError, VideoError
 from ctnet.inference import evaluate
 from ctnet.protocol import Protocol
-from ctnet.training.train import train
+from ctnet.training import train
 from tests.support.toy import PLAIN, RECIPE
 
 OWN = {"name": "own", "classes": ["left", "right"], "splits": {"train": 3, "val": 1}}

@@ -20,8 +20,8 @@ from ctnet.inference import evaluate
 from ctnet.inference.scores import metrics
 from ctnet.models import pretrained
 from ctnet.protocol import Protocol
+from ctnet.training import train
 from ctnet.training.recipe import Recipe
-from ctnet.training.train import train
 from tests.support.layouts import CLASSES as NAMES
 from tests.support.layouts import LAYOUTS, film
 from tests.support.toy import PLAIN, SMALL

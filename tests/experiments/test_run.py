@@ -20,7 +20,7 @@ from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
 from ctnet.experiments import plan, records, run
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.protocol import Protocol
-from ctnet.training import train
+from ctnet.training import fit
 from ctnet.training.recipe import Recipe
 from tests.support.toy import PLAIN, write_set
 
@@ -48,13 +48,13 @@ def home(little, tmp_path, monkeypatch):
 @pytest.fixture
 def steps(monkeypatch):
     """(epoch, step) of every training step that is made from here on."""
-    made, step = [], train.VideoClassifier.training_step
+    made, step = [], fit.VideoClassifier.training_step
 
     def count(self, batch, number):
         made.append((self.current_epoch, number))
         return step(self, batch, number)
 
-    monkeypatch.setattr(train.VideoClassifier, "training_step", count)
+    monkeypatch.setattr(fit.VideoClassifier, "training_step", count)
     return made
 
 
@@ -156,13 +156,13 @@ def test_fresh_ignores_a_checkpoint(home, steps, monkeypatch):
 def cut_off(monkeypatch):
     """The experiment, broken off after its first epoch."""
 
-    def stop(self, trainer, module, start=train.Rates.on_train_epoch_start):
+    def stop(self, trainer, module, start=fit.Rates.on_train_epoch_start):
         if trainer.current_epoch == 1:
             raise RuntimeError("the power is cut")
         start(self, trainer, module)
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="the power is cut"):
-        patch.setattr(train.Rates, "on_train_epoch_start", stop)
+        patch.setattr(fit.Rates, "on_train_epoch_start", stop)
         run.run(E, progress=False)
 
 

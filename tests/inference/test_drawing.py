@@ -1,4 +1,4 @@
-"""A clip under its saliency as a file: what is read back is what was drawn."""
+"""Pictures and videos of a clip with its saliency: reading a file back gives what was drawn."""
 
 import os
 
@@ -14,7 +14,7 @@ COLOURS = torch.tensor([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 250], 
 
 
 def clip(height=31, width=45):
-    """One colour a frame."""
+    """Return five frames, each of one colour."""
     return COLOURS.T[:, :, None, None].expand(3, 5, height, width)
 
 
@@ -23,7 +23,7 @@ def tube(height=31, width=45):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_a_video_holds_each_frame_beside_its_overlay(suffix, tmp_path):
+def test_video_shows_each_frame_beside_its_overlay(suffix, tmp_path):
     path = tmp_path / f"a clip{suffix}"
     drawing.save(path, clip(), tube(), "red leads blue  34.2%")
     assert count_frames(path) == 5
@@ -31,12 +31,12 @@ def test_a_video_holds_each_frame_beside_its_overlay(suffix, tmp_path):
     height, width = frames.shape[1:3]
     assert height == drawing.HEADER + drawing.SIDE and width % 2 == 0 and width > 2 * drawing.SIDE
     left, right = (frames[:, 150, width * n // 4] for n in (1, 3))
-    assert (left - COLOURS.int()).abs().max() < 12, "in order"
-    assert (right[4] - left[4]).max() > 50, "heat over black"
+    assert (left - COLOURS.int()).abs().max() < 12, "frames are in order"
+    assert (right[4] - left[4]).max() > 50, "heat colours over the black frame"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG"])
-def test_a_picture_holds_all_frames_in_a_row(suffix, tmp_path):
+def test_picture_shows_all_frames_in_a_row(suffix, tmp_path):
     path = tmp_path / f"row{suffix}"
     drawing.save(path, clip(), tube())
     (picture,) = read_frames(path, [0]).int()
@@ -46,31 +46,31 @@ def test_a_picture_holds_all_frames_in_a_row(suffix, tmp_path):
     assert (above - COLOURS.int()).abs().max() < 12 and (below[4] - above[4]).max() > 50
 
 
-def test_the_title_stands_above_the_frames_as_it_is(tmp_path):
+def test_title_is_drawn_literally_and_wrapped(tmp_path):
     def header(title):
         return drawing.pixels(drawing.figure(clip(), tube(), title))[: drawing.HEADER]
 
     assert (header("") == 255).all() and (header("50 $ or 60 $") < 128).any()
-    assert (header("a $x$ b") != header("a x b")).any(), "dollars are no formula"
+    assert (header("a $x$ b") != header("a x b")).any(), "dollars do not start a formula"
     long = header("Putting something that cannot roll onto a slanted surface, so it stays where it is  " * 2)
-    assert (long[:, -16:] == 255).all(), "long ones are broken, not cut"
+    assert (long[:, -16:] == 255).all(), "a long title is wrapped, not cut off"
 
 
-@pytest.mark.parametrize("name, told", [
+@pytest.mark.parametrize("name, message", [
     ("clip.avi", "a picture is .png, .jpg, .jpeg, a video .mp4 or .gif"),
     ("clip", "a picture is"),
     ("no/clip.mp4", "no file can be written there"),
     ("folder.png", "no file can be written there"),
 ])  # fmt: skip
-def test_places_that_cannot_be_written_are_named(name, told, tmp_path):
+def test_path_that_cannot_be_written_is_an_error(name, message, tmp_path):
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(ConfigError, match=f"^{tmp_path / name}: {told}"):
+    with pytest.raises(ConfigError, match=f"^{tmp_path / name}: {message}"):
         drawing.save(tmp_path / name, clip(), tube())
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".mp4", ".gif"])
-def test_what_fails_leaves_the_old_file_and_no_part(suffix, tmp_path, monkeypatch):
+def test_failed_save_keeps_the_old_file_and_leaves_no_temporary_file(suffix, tmp_path, monkeypatch):
     path = tmp_path / f"clip{suffix}"
     path.write_text("old")
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))

@@ -1,4 +1,4 @@
-"""Scores under a protocol, and the metrics read off them."""
+"""Scores under a protocol, and the accuracies computed from them."""
 
 import json
 import shutil
@@ -26,8 +26,8 @@ pytest_plugins = "tests.support.prepared"
 P = Protocol(8, size=32)
 
 
-class Bends(nn.Module):
-    """A network of two classes that is not linear in the clip, so that averages of logits and of clips differ."""
+class NonLinear(nn.Module):
+    """A network of two classes that is not linear: the mean of logits differs from the logits of the mean clip."""
 
     def __init__(self):
         super().__init__()
@@ -56,8 +56,8 @@ def ct_net(smoke):
 
 
 @pytest.mark.parametrize("batch_size, workers", [(1, 0), (3, 0), (7, 0), (32, 0), (2, 2)])
-def test_each_clip_counts_once_whatever_the_batches_and_workers(seven, batch_size, workers):
-    p, net = Protocol(4, size=32), Bends()
+def test_each_clip_counts_once_with_any_batch_size_and_workers(seven, batch_size, workers):
+    p, net = Protocol(4, size=32), NonLinear()
     data = evaluate.test_split(seven, p)
     found = score(net, data, p, batch_size=batch_size, workers=workers)
     one_by_one = [net(clips.normalize(data[i][0]))[0].tolist() for i in range(7)]
@@ -67,17 +67,17 @@ def test_each_clip_counts_once_whatever_the_batches_and_workers(seven, batch_siz
 
 
 def test_views_are_averaged_as_logits(seven):
-    p, net = Protocol(2, crops=3, clips=2, size=24), Bends()
+    p, net = Protocol(2, crops=3, clips=2, size=24), NonLinear()
     data = evaluate.test_split(seven, p)
     found = score(net, data, p, batch_size=12)
-    assert set(net.clips[:-1]) == {12}, "a batch counts views"
+    assert set(net.clips[:-1]) == {12}, "the batch size counts views"
     for i in range(7):
         views = torch.stack([net(clips.normalize(view[None]))[0] for view in data[i][0]])
-        assert views.std(0).min() > 0, "views that are all the same show nothing"
+        assert views.std(0).min() > 0, "the views differ"
         assert found.logits[i] == pytest.approx(views.mean(0).numpy(), rel=1e-5)
 
 
-def test_scoring_leaves_dropout_out_and_weights_alone(seven):
+def test_scoring_uses_no_dropout_and_keeps_the_weights(seven):
     net, p = network(dropout=0.9), Protocol(4, size=32)
     before = {k: v.clone() for k, v in net.state_dict().items()}
     net.train()
@@ -86,7 +86,7 @@ def test_scoring_leaves_dropout_out_and_weights_alone(seven):
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
-def test_a_network_that_gives_no_numbers_has_no_score(seven):
+def test_non_finite_logits_are_an_error(seven):
     net, p = network(), Protocol(4, size=32)
     net.fc.bias.data[1] = float("nan")
     with pytest.raises(ResultError, match="logits that are not finite"):
@@ -94,26 +94,26 @@ def test_a_network_that_gives_no_numbers_has_no_score(seven):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_test_video_is_an_error_of_one_line_that_names_it(seven, tmp_path, workers):
+def test_broken_test_video_is_a_one_line_error_that_names_it(seven, tmp_path, workers):
     folder = shutil.copytree(seven, tmp_path / "copy")
     (folder / "test04.avi").write_bytes(b"text")
     with pytest.raises(VideoError) as error:
-        score(Bends(), evaluate.test_split(folder, P), P, workers=workers)
-    told = str(error.value)
-    assert told.startswith(f"{folder / 'test04.avi'}: ") and "\n" not in told
-    assert told.endswith(f"(a clip of {folder / 'test.csv'}); restore the file, or prepare the set again")
+        score(NonLinear(), evaluate.test_split(folder, P), P, workers=workers)
+    message = str(error.value)
+    assert message.startswith(f"{folder / 'test04.avi'}: ") and "\n" not in message
+    assert message.endswith(f"(a clip of {folder / 'test.csv'}); restore the file, or prepare the set again")
 
 
 @given(frames=st.integers(3, 24), index=st.integers(0, 10**6))
-def test_shuffled_frames_are_all_there_in_neither_the_true_nor_the_reversed_order(frames, index):
+def test_shuffle_keeps_all_frames_in_neither_true_nor_reversed_order(frames, index):
     clip = torch.arange(frames).expand(2, 3, frames)[..., None, None]
     order = shuffle(clip, index)[0, 0, :, 0, 0].tolist()
     assert sorted(order) == list(range(frames))
     assert order not in (list(range(frames)), list(range(frames))[::-1])
-    assert torch.equal(shuffle(clip, index), clip[:, :, order]), "the same for all views and calls"
+    assert torch.equal(shuffle(clip, index), clip[:, :, order]), "the order is the same for all views and calls"
 
 
-def test_clips_have_different_orders_and_two_frames_can_be_shuffled_too():
+def test_shuffle_differs_between_clips_and_takes_two_frames():
     clip = torch.arange(8).view(1, 1, 8, 1, 1)
     assert len({tuple(shuffle(clip, i).flatten().tolist()) for i in range(20)}) > 15
     assert sorted(shuffle(clip[:, :, :2], 0).flatten().tolist()) == [0, 1]
@@ -130,14 +130,14 @@ CLIPS = Clips(
 BY_HAND = Scores(
     np.array(
         [
-            [9, 1, 0, 0, 0],  # open: right
-            [1, 2, 0, 0, 9],  # close: wrong, but above open
-            [3, 3, 9, 0, 0],  # open: wrong, a tie with close
-            [9, 1, 0, 0, 0],  # close: wrong, below open
-            [0, 0, 9, 1, 0],  # fall: right
-            [0, 0, 9, 1, 0],  # rise: wrong
-            [0, 0, 0, 0, 9],  # star: right
-            [9, 0, 0, 0, 1],  # star: wrong
+            [9, 1, 0, 0, 0],  # open, correct
+            [1, 2, 0, 0, 9],  # close, wrong, but above open
+            [3, 3, 9, 0, 0],  # open, wrong, a tie with close
+            [9, 1, 0, 0, 0],  # close, wrong, below open
+            [0, 0, 9, 1, 0],  # fall, correct
+            [0, 0, 9, 1, 0],  # rise, wrong
+            [0, 0, 0, 0, 9],  # star, correct
+            [9, 0, 0, 0, 1],  # star, wrong
         ],
         dtype=np.float64,
     ),
@@ -147,7 +147,7 @@ BY_HAND = Scores(
 )
 
 
-def test_metrics_of_scores_made_by_hand():
+def test_metrics_of_hand_made_scores():
     assert metrics(BY_HAND) == {
         "clips": 8,
         "top1": 37.5,
@@ -157,34 +157,34 @@ def test_metrics_of_scores_made_by_hand():
     }
     assert BY_HAND.predictions.tolist() == [0, 4, 2, 0, 2, 2, 4, 0]
     assert pair_wins(BY_HAND)[:6].tolist() == [1, 1, 0.5, 0, 1, 0]
-    assert np.isnan(pair_wins(BY_HAND)[6:]).all(), "no partner, no pair"
+    assert np.isnan(pair_wins(BY_HAND)[6:]).all(), "without a partner there is no pair"
 
 
-def test_a_class_without_a_partner_in_the_set_has_no_pair():
+def test_class_without_a_partner_in_the_set_has_no_pair():
     half = replace(BY_HAND, clips=replace(CLIPS, reverse=(None, None, 3, 2, 4)))
     assert metrics(half)["pairs"] == {"dynamics": 50.0}
 
 
-def test_metrics_without_tiers_and_the_fifth_place():
+def test_metrics_without_tiers_count_the_fifth_place():
     clips = Clips("own", "test", "", tuple("abcdefg"))
     scores = Scores(np.array([[9.0, 8, 7, 6, 5, 4, 3], [9, 8, 7, 6, 5, 4, 3]]), np.array([4, 5]), "8x1x1@32", clips)
     assert metrics(scores) == {"clips": 2, "top1": 0.0, "top5": 50.0}
 
 
-def test_tsn_is_right_on_exactly_one_of_each_pair_of_twins(smoke, tsn):
+def test_tsn_is_right_on_exactly_one_clip_of_each_reversed_pair(smoke, tsn):
     data = evaluate.test_split(smoke, P)
     scores = score(tsn, data, P)
     found = metrics(scores)
     assert found["pairs"] == {"strict": 50.0, "state change": 50.0, "dynamics": 50.0}
     wins = pair_wins(scores).reshape(4, 44)[:, :38].reshape(-1, 2)
-    assert (wins.sum(1) == 1).all() and set(wins.flatten()) == {0, 1}, "not by ties"
+    assert (wins.sum(1) == 1).all() and set(wins.flatten()) == {0, 1}, "there are no ties"
     twins = scores.logits.reshape(4, 44, 44)[:, :38].reshape(-1, 2, 44)
     assert twins[:, 0] == pytest.approx(twins[:, 1], abs=1e-4 * np.abs(twins).max())
     shuffled = score(tsn, data, P, shuffled=True)
     assert scores.logits == pytest.approx(shuffled.logits, abs=1e-4 * np.abs(twins).max())
 
 
-def test_ct_net_tells_twins_and_shuffled_frames_apart(smoke, ct_net):
+def test_ct_net_tells_reversed_pairs_and_shuffled_frames_apart(smoke, ct_net):
     data = evaluate.test_split(smoke, P)
     logits, shuffled = (score(ct_net, data, P, shuffled=s).logits for s in (False, True))
     twins = logits.reshape(4, 44, 44)[:, :38].reshape(-1, 2, 44)
@@ -193,7 +193,7 @@ def test_ct_net_tells_twins_and_shuffled_frames_apart(smoke, ct_net):
     assert (np.abs(logits - shuffled).max(1) > 1e-3 * size).mean() > 0.9
 
 
-def test_an_ensemble_is_the_mean_of_scores_of_the_same_clips():
+def test_ensemble_is_the_mean_of_scores_of_the_same_clips():
     other = replace(BY_HAND, logits=BY_HAND.logits[:, ::-1], protocol="16x1x1@32")
     both = ensemble({"a": BY_HAND, "b": other})
     assert np.array_equal(both.logits, (BY_HAND.logits + other.logits) / 2)
@@ -201,8 +201,8 @@ def test_an_ensemble_is_the_mean_of_scores_of_the_same_clips():
     assert set(metrics(both)) == {"clips", "top1", "top5", "tiers", "pairs"}
     for what, wrong in (("clips", {"sha256": "4567"}), ("classes", {"classes": CLIPS.classes[::-1]})):
         apart = replace(BY_HAND, clips=replace(CLIPS, **wrong))
-        told = rf"^b: other {what} \(test of by hand\) than a \(test of by hand\); .* in the same order"
-        with pytest.raises(ResultError, match=told):
+        message = rf"^b: other {what} \(test of by hand\) than a \(test of by hand\); .* in the same order"
+        with pytest.raises(ResultError, match=message):
             ensemble({"a": BY_HAND, "b": apart})
     for arrays in (
         {"labels": BY_HAND.labels[::-1]},
@@ -215,7 +215,7 @@ def test_an_ensemble_is_the_mean_of_scores_of_the_same_clips():
         ensemble({})
 
 
-def test_clips_are_the_same_wherever_their_videos_are(smoke):
+def test_clips_do_not_depend_on_the_folder_of_their_videos(smoke):
     data = VideoDataset(smoke, "test", 8, 32, False)
     here = Clips.of(data)
     assert (here.data, here.split, str(here)) == ("motionpairs-smoke", "test", "test of motionpairs-smoke")
@@ -229,11 +229,11 @@ def test_clips_are_the_same_wherever_their_videos_are(smoke):
     assert having(paths=there) == here.sha256
     assert len({here.sha256, having(labels=data.manifest.labels[::-1]), having(starts=data.manifest.starts + 1)}) == 3
     other = Clips.of(VideoDataset(smoke, "train", 8, 32, False))
-    assert other.sha256 != here.sha256, "though its videos have the same names"
+    assert other.sha256 != here.sha256, "although its videos have the same names"
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "scores"])
-def test_scores_come_back_from_their_file(tmp_path, name):
+def test_scores_are_read_back_from_their_file(tmp_path, name):
     BY_HAND.save(tmp_path / name)
     back = Scores.load(tmp_path / name)
     assert np.array_equal(back.logits, BY_HAND.logits) and np.array_equal(back.labels, BY_HAND.labels)
@@ -241,7 +241,7 @@ def test_scores_come_back_from_their_file(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_scores_that_cannot_be_read_or_written_are_named(tmp_path):
+def test_scores_that_cannot_be_read_or_written_are_errors(tmp_path):
     with pytest.raises(ResultError, match="absent.npz: no such file"):
         Scores.load(tmp_path / "absent.npz")
     BY_HAND.save(tmp_path / "whole")
@@ -257,7 +257,7 @@ def test_scores_that_cannot_be_read_or_written_are_named(tmp_path):
         BY_HAND.save(tmp_path / "text" / "scores.npz")
 
 
-def test_metrics_are_plain_numbers_for_json(smoke, tsn):
+def test_metrics_can_be_written_as_json(smoke, tsn):
     data = evaluate.test_split(smoke, P)
     found = metrics(Scores(np.eye(44).repeat(4, 0), np.arange(44).repeat(4), str(P), Clips.of(data)))
     assert json.loads(json.dumps(found)) == found and found["top1"] == 100

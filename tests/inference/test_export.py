@@ -1,4 +1,4 @@
-"""Exported files run without ctnet's code and give the network's logits, for any number of clips."""
+"""Exported files run without ctnet and give the same logits as the network, for any number of clips."""
 
 import sys
 
@@ -20,7 +20,7 @@ def small(name):
 
 
 def run(path, x):
-    """The logits of an exported file, by other code than what checked it."""
+    """Return the logits of an exported file, computed by other code than that of `export`."""
     if path.suffix == ".pt2":
         return torch.export.load(path).module()(x)
     session = onnxruntime.InferenceSession(path.read_bytes())
@@ -29,20 +29,20 @@ def run(path, x):
 
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_file_gives_the_logits_of_the_network(name, suffix, tmp_path):
+def test_exported_file_gives_the_logits_of_the_network(name, suffix, tmp_path):
     net, path = small(name), tmp_path / f"net{suffix}"
     gap = export.export(net, path, frames=4, size=64)
-    assert 0 <= gap < 1e-4 and list(tmp_path.iterdir()) == [path], "one file, with its weights"
+    assert 0 <= gap < 1e-4 and list(tmp_path.iterdir()) == [path], "one file holds the weights too"
     for batch in (1, 2, 5):
         x = clips(name, frames=4, batch=batch)
         with torch.inference_mode():
             expected = net(x)
             assert expected.std() > 0.05
             torch.testing.assert_close(run(path, x), expected, rtol=0, atol=1e-4)
-    assert not net.fused and net.fc.weight.requires_grad, "the network itself is as it was"
+    assert not net.fused and net.fc.weight.requires_grad, "the network is not changed"
 
 
-def test_the_onnx_file_is_valid_and_says_what_goes_in(tmp_path):
+def test_onnx_file_is_valid_and_names_input_and_output(tmp_path):
     export.to_onnx(small("ctnet_resnet50"), tmp_path / "net.onnx", frames=2, size=64)
     model = onnx.load(tmp_path / "net.onnx")
     onnx.checker.check_model(model, full_check=True)
@@ -51,32 +51,32 @@ def test_the_onnx_file_is_valid_and_says_what_goes_in(tmp_path):
     assert (given.name, made.name, rest) == ("clips", "logits", [3, 2, 64, 64]) and isinstance(batch, str)
 
 
-def test_inception_is_exported_too(tmp_path):
-    """Branches, pooling without padding, CT-Modules that change the width."""
+def test_inception_is_exported(tmp_path):
+    """It has branches, pooling without padding, and CT-Modules that change the width."""
     net = random_statistics(network("ctnet_inception_v3"))
     assert export.to_program(net, tmp_path / "net.pt2", frames=2, size=75) < 1e-4
 
 
-@pytest.mark.parametrize("name, told", [
+@pytest.mark.parametrize("name, message", [
     ("net.pt", "suffix must be .onnx or .pt2"),
     ("net", "suffix must be .onnx or .pt2"),
     ("no/net.onnx", "no file can be written there"),
     ("folder.pt2", "no file can be written there"),
 ])  # fmt: skip
-def test_places_that_cannot_be_written_are_named(name, told, tmp_path):
+def test_path_that_cannot_be_written_is_an_error(name, message, tmp_path):
     (tmp_path / "folder.pt2").mkdir()
-    with pytest.raises(ConfigError, match=f"^{tmp_path / name}: .*{told}"):
+    with pytest.raises(ConfigError, match=f"^{tmp_path / name}: .*{message}"):
         export.export(small("tsn_resnet50"), tmp_path / name, 2, 64)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.pt2"]
 
 
-def test_a_size_that_the_network_does_not_take_is_named(tmp_path):
+def test_too_small_size_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(ConfigError, match="at least 75 x 75, not 64 x 64"):
         export.export(network("tsn_inception_v3"), tmp_path / "net.pt2", 2, 64)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_gives_other_logits_is_not_left(tmp_path, monkeypatch):
+def test_file_with_different_logits_is_removed(tmp_path, monkeypatch):
     load = torch.export.load
 
     def tampered(path):
@@ -91,7 +91,7 @@ def test_a_file_that_gives_other_logits_is_not_left(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("package", ["onnxruntime", "onnxscript"])
-def test_without_its_packages_onnx_is_one_line(package, tmp_path, monkeypatch):
+def test_onnx_without_its_packages_says_what_to_install(package, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ExportError, match=rf"ONNX needs the package {package}; run: pip install 'ctnet\[export\]'$"):
         export.to_onnx(small("tsn_resnet50"), tmp_path / "net.onnx", 2, 64)

@@ -1,4 +1,4 @@
-"""Small networks and a small set to train them on."""
+"""Small networks, and a small data set to train them on."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ RECIPE = Recipe(epochs=3, batch_size=4, lr=0.32, warmup=0, dropout=0.5, scales=(
 
 
 def write_set(folder: Path, clips: int = 16, seed: int = 0, split: str = "train") -> Path:
-    """A set of noise clips of 6 frames, 32 x 32: the odd ones are greener, the even ones redder."""
+    """Write a data set of noise clips of 6 frames, 32 x 32 pixels: odd clips are greener, even ones redder."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, rows = np.random.default_rng(seed), ["path,label,start,frames"]
     for i in range(clips):
@@ -31,8 +31,10 @@ def write_set(folder: Path, clips: int = 16, seed: int = 0, split: str = "train"
 
 
 def training_set(folder: Path, **options) -> VideoDataset:
+    """Return the training split of such a set, with 4 frames per clip."""
     return VideoDataset(folder, "train", 4, 32, True, scales=RECIPE.scales, **options)
 
 
 def network(dropout: float = 0.5):
+    """Return a small CT-Net for such a set."""
     return ctnet.create_model("ctnet_resnet50", num_classes=len(CLASSES), num_frames=4, dropout=dropout, **SMALL)

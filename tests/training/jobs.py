@@ -1,12 +1,14 @@
-"""Jobs of two gloo processes: `python -m tests.jobs FOLDER` runs all of `JOBS` and leaves what came of each in
-FOLDER/NAME.pt: `{rank: what its function returned}`, or how the job failed, as a text.
+"""Jobs of two gloo ranks: `python -m tests.training.jobs FOLDER` runs all of `JOBS`.
 
-torchrun's own agent starts them, but forks them from this process, which has imported all that they need.
+Each job leaves FOLDER/NAME.pt: `{rank: what its function returned}`, or a text that says how it failed. torchrun's
+own agent starts the ranks, but forks them from this process, which has imported all that they need.
 """
 
+import io
 import os
 import signal
 import sys
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,24 +18,26 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, r
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import ctnet
-from ctnet import distributed
-from ctnet.errors import TrainingError
+from ctnet import console, distributed
+from ctnet.errors import ConfigError, TrainingError
 from ctnet.experiments import run
 from ctnet.experiments.experiment import Experiment
 from ctnet.inference import evaluate
 from ctnet.protocol import Protocol
-from ctnet.training import launch, train
+from ctnet.training import classifier, train
+from ctnet.training.callbacks import Rates
 from tests.support.toy import PLAIN, RECIPE, network, training_set
 
-# 13 clips in batches of 4: the last step has one clip, and nothing is left for the second process
+# 13 clips in batches of 4: the last step has one clip, so rank 1 has none
 SAME = replace(RECIPE, epochs=2, batch_size=4, lr=0.02, dropout=0.0, max_skipped=0.1)
 PROTOCOL = Protocol(4, crops=3, size=32)
 
 
 def without_batch_norm() -> nn.Module:
-    """A small TSN from the same weights each time; what it does to a clip does not depend on the other clips.
+    """Return a small TSN with the same weights each time and no batch statistics.
 
-    In double precision: what is left of the order of sums is far smaller than a clip counted wrong.
+    What it computes for a clip does not depend on other clips. It works in double precision, where a different order
+    of sums changes far less than a wrongly counted clip.
     """
     torch.manual_seed(7)
     net = ctnet.create_model("tsn_resnet50", num_classes=2, num_frames=4, dropout=0.0, **PLAIN)
@@ -46,14 +50,14 @@ def without_batch_norm() -> nn.Module:
 
 
 def fit(sets: Path, folder: Path, name: str = "clips", net: nn.Module | None = None, recipe=SAME) -> dict:
-    """Record and weights of a run on the clips of `sets/name`."""
+    """Train on the clips of `sets/name`; return the record and the weights."""
     net = net or without_batch_norm()
-    record = train.train(net, training_set(sets / name), recipe, folder, accelerator="cpu", progress=False)
+    record = train(net, training_set(sets / name), recipe, folder, accelerator="cpu", progress=False)
     return {"record": record, "weights": net.state_dict()}
 
 
 def score(net: nn.Module, sets: Path) -> dict[str, torch.Tensor]:
-    """Logits of the seven test clips, in order and shuffled, and their labels."""
+    """Return the logits of the seven test clips, with frames in order and shuffled, and the labels."""
     test = evaluate.test_split(sets / "clips", PROTOCOL)
     first, second = (evaluate.score(net, test, PROTOCOL, shuffled=s, batch_size=6) for s in (False, True))
     found = {"in order": first.logits, "shuffled": second.logits, "labels": first.labels}
@@ -61,78 +65,102 @@ def score(net: nn.Module, sets: Path) -> dict[str, torch.Tensor]:
 
 
 def equal(sets: Path, folder: Path):
+    """Train without batch norm."""
     return fit(sets, folder)
 
 
 def batch_norm(sets: Path, folder: Path):
+    """Train with batch norm, then score the test clips."""
     torch.manual_seed(7)
     net = network(dropout=0.0)
     return fit(sets, folder, net=net, recipe=replace(SAME, epochs=1)) | {"scores": score(net, sets)}
 
 
 def unreadable(sets: Path, folder: Path):
-    """The broken videos are all in the share of one process."""
+    """Train on a set whose broken videos all go to the same rank."""
     try:
         fit(sets, folder, "broken")
     except TrainingError as error:
-        return str(error)
+        return printed(error)
 
 
 def synchronised(sets: Path, folder: Path):
-    """The step that has no clip for one process is left out by both: it would be waited for in every BN layer."""
+    """Train with synchronised batch norm: both ranks must skip the step in which rank 1 has no clip."""
     return fit(sets, folder, recipe=replace(SAME, sync_bn=True, epochs=1))
 
 
-def at(epoch: int, step: int, act):
-    """Rank 1 acts when it has done this step."""
+def on_rank_1_after(epoch: int, step: int, act):
+    """Call `act` on rank 1 when this step is done."""
 
-    def done(self, trainer, module, outputs, batch, number, end=train.Rates.on_train_batch_end):
+    def done(self, trainer, module, outputs, batch, number, end=Rates.on_train_batch_end):
         end(self, trainer, module, outputs, batch, number)
         if (distributed.rank(), trainer.current_epoch, number) == (1, epoch, step):
             act()
 
-    train.Rates.on_train_batch_end = done
+    Rates.on_train_batch_end = done
 
 
 def killed(sets: Path, folder: Path):
-    at(1, 1, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    """Kill rank 1 in the middle of the second epoch."""
+    on_rank_1_after(1, 1, lambda: os.kill(os.getpid(), signal.SIGKILL))
     fit(sets, folder)
 
 
 def resumed(sets: Path, folder: Path):
+    """Resume the job `killed`; return the steps that rank 1 ran, too."""
     steps = []
     for epoch in range(2):
         for step in range(4):
-            at(epoch, step, lambda here=(epoch, step): steps.append(here))
+            on_rank_1_after(epoch, step, lambda here=(epoch, step): steps.append(here))
     return fit(sets, folder.with_name("killed")) | {"steps": steps}
 
 
 def diverged(sets: Path, folder: Path):
-    """The loss of one process is not a number, and the other waits for its gradients."""
+    """Give rank 1 a NaN loss while rank 0 waits for its gradients."""
 
     def nan():
-        train.cross_entropy = lambda logits, labels: logits.sum() * float("nan")
+        classifier.cross_entropy = lambda logits, labels: logits.sum() * float("nan")
 
-    at(1, 1, nan)
+    on_rank_1_after(1, 1, nan)
     try:
         fit(sets, folder)
-    except TrainingError as error:  # which of the two ends first is left open
-        (folder / f"told-{distributed.rank()}").write_text(str(error))
+    except TrainingError as error:
+        (folder / f"error-{distributed.rank()}").write_text(str(error))
         raise
 
 
 def odd_share(sets: Path, folder: Path):
+    """Ask for 5 clips per step on two ranks."""
     try:
         fit(sets, folder, recipe=replace(SAME, batch_size=5))
     except TrainingError as error:
-        return str(error)
+        return printed(error)
+
+
+def refused(sets: Path, folder: Path):
+    """Raise an error on rank 0 only."""
+
+    def refuse():
+        raise ConfigError(f"no on rank {distributed.rank()}")
+
+    try:
+        distributed.from_rank_0(refuse)
+    except ConfigError as error:
+        return printed(error)
+
+
+def printed(error: Exception) -> tuple[str, str]:
+    """Return an error's message, and what `console.tell` prints of it on this rank."""
+    with redirect_stderr(io.StringIO()) as stderr:
+        console.tell(error)
+    return str(error), stderr.getvalue()
 
 
 E = Experiment("tsn_resnet50", "", replace(SAME, epochs=1), Protocol(4, size=32), overrides=tuple(PLAIN.items()))
 
 
 def twice(sets: Path, folder: Path):
-    """The experiment is asked for by two jobs of two processes each, at the same time."""
+    """Run an experiment that another job of two ranks runs at the same time."""
     os.environ |= {"CTNET_RUNS": str(folder), "CTNET_RESULTS": str(folder)}
     ran = []
 
@@ -146,24 +174,26 @@ def twice(sets: Path, folder: Path):
 
 
 def start(job, name: str, sets: Path, folder: Path) -> dict | str:
+    """Run a job on two ranks; return what each rank returned, or the rank and message of the first failure."""
     meet = {"run_id": name, "rdzv_endpoint": "localhost:0", "rdzv_backend": "c10d"}
     config = LaunchConfig(1, 1, 2, max_restarts=0, start_method="fork", **meet)  # as torchrun on the command line
     try:
-        return elastic_launch(config, within)(job, sets, folder)
+        return elastic_launch(config, joined)(job, sets, folder)
     except ChildFailedError as failed:
-        rank, failure = launch.first_failure(failed)
+        rank, failure = failed.get_first_failure()
         return f"{rank}: {failure.message}"
 
 
 @record
-def within(job, *arguments):
+def joined(job, *arguments):
+    """Run a job's function on this rank, between `join` and `leave`."""
     distributed.join()
     found = job(*arguments)
     distributed.leave()
     return found
 
 
-JOBS = (equal, batch_norm, unreadable, synchronised, killed, resumed, diverged, odd_share)
+JOBS = (equal, batch_norm, unreadable, synchronised, killed, resumed, diverged, odd_share, refused)
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

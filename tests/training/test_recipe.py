@@ -1,4 +1,4 @@
-"""The recipe of A.1: learning rates by epoch, and what each parameter is trained with."""
+"""The recipe of A.1: the learning rate of each epoch, and the settings of each parameter."""
 
 import math
 
@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 import ctnet
-from ctnet.training.recipe import Recipe
-from ctnet.training.train import VideoClassifier, rate_line
+from ctnet.training import Recipe, VideoClassifier
+from ctnet.training.fit import rate_line
 
 A1 = Recipe()
 
 
 def groups(name="ctnet_resnet50", recipe=A1):
-    """(network, parameter -> its settings, schedule) as the optimizer is told; each parameter exactly once."""
+    """Return a network, the optimizer's settings of each parameter, and the schedule; no parameter is in two groups."""
     with torch.device("meta"):
         network = ctnet.create_model(name, num_classes=7)
     module = VideoClassifier(network, recipe)
@@ -28,13 +28,13 @@ def groups(name="ctnet_resnet50", recipe=A1):
     return network, found, scheduler
 
 
-def test_the_numbers_of_a1():
+def test_default_numbers_are_those_of_a1():
     assert (A1.epochs, A1.batch_size, A1.lr, A1.warmup) == (45, 64, 0.02, 10)
     assert (A1.dropout, A1.weight_decay, A1.momentum, A1.clip_norm) == (0.3, 5e-4, 0.9, 20.0)
 
 
-def test_rates_of_the_45_epochs():
-    """Ten epochs of linear warm-up from a tenth of the rate, then a cosine that would reach 0 in epoch 45."""
+def test_learning_rate_of_each_of_the_45_epochs():
+    """Ten epochs of linear warm-up from a tenth of the rate, then a cosine that would be 0 in epoch 45."""
     factors = [A1.lr_factor(epoch) for epoch in range(45)]
     assert factors[:10] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     assert factors[10] == 1.0
@@ -45,14 +45,14 @@ def test_rates_of_the_45_epochs():
     assert A1.lr_factor(45) == pytest.approx(0, abs=1e-15)
 
 
-def test_a_recipe_without_warm_up_starts_at_the_full_rate_and_a_single_epoch_has_one():
+def test_recipe_without_warm_up_or_with_one_epoch_starts_at_the_full_rate():
     assert Recipe(epochs=4, warmup=0).lr_factor(0) == 1.0
     assert Recipe(epochs=4, warmup=0).lr_factor(2) == pytest.approx(0.5)
     assert Recipe(epochs=1, warmup=1).lr_factor(0) == 1.0
 
 
 @pytest.mark.parametrize("name", ["ctnet_resnet50", "tsn_resnet50", "ctnet_inception_v3"])
-def test_what_decays_and_what_does_not(name):
+def test_only_weights_of_convolutions_and_linear_layers_decay(name):
     network, settings, _ = groups(name)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
@@ -62,7 +62,7 @@ def test_what_decays_and_what_does_not(name):
             assert module.bias is None or settings[module.bias]["weight_decay"] == 0
 
 
-def test_rates_of_the_groups_and_momentum():
+def test_last_layer_learns_faster_and_all_have_momentum():
     network, settings, _ = groups()
     last = {network.fc.weight: 5 * 0.02, network.fc.bias: 10 * 0.02}
     for p, group in settings.items():
@@ -71,8 +71,8 @@ def test_rates_of_the_groups_and_momentum():
 
 
 @pytest.mark.parametrize("batch_size, lr", [(64, 0.02), (16, 0.005), (512, 0.16)])
-def test_the_rate_is_for_64_clips_a_step(batch_size, lr):
-    """Of all processes together: their number changes neither the rate nor the experiment's key."""
+def test_learning_rate_is_scaled_with_the_batch_size(batch_size, lr):
+    """The batch size is that of all ranks together, so their number changes neither the rate nor the key."""
     network, settings, _ = groups(recipe=Recipe(batch_size=batch_size))
     assert settings[network.conv1.weight]["initial_lr"] == pytest.approx(lr)
     assert f"lr 0.02 for 64 clips: {lr:g} at {batch_size} clips a step" == rate_line(Recipe(batch_size=batch_size), 1)
@@ -80,7 +80,7 @@ def test_the_rate_is_for_64_clips_a_step(batch_size, lr):
     assert shared.endswith(f"{lr:g} at {batch_size} clips a step, {batch_size // 8} on each of 8 processes")
 
 
-def test_the_schedule_moves_every_group_alike():
+def test_schedule_scales_every_group_alike():
     network, settings, scheduler = groups()
     seen = []
     for _ in range(3):
@@ -92,6 +92,6 @@ def test_the_schedule_moves_every_group_alike():
             assert math.isclose(rate, settings[p]["initial_lr"] * A1.lr_factor(epoch))
 
 
-def test_nothing_is_frozen():
+def test_no_parameter_is_frozen():
     network, settings, _ = groups()
     assert all(p.requires_grad for p in settings)

@@ -1,4 +1,4 @@
-"""The prediction for one video: as a list of classes, and drawn over the frames that the network saw."""
+"""The prediction for one video: a list of classes, or a picture of the frames that the network saw."""
 
 import reprlib
 from collections.abc import Sequence
@@ -26,17 +26,34 @@ def predict(
     classes: Sequence[str] | None = None,
     save: str | Path | None = None,
 ) -> list[tuple[str, float]]:
-    """The k likeliest classes of a video file, (label, probability), likeliest first.
+    """Return the most likely classes of a video.
 
-    protocol: how clips are taken (default: 8x1x1 at the size given in the network's file, else 256) · classes: names;
-    by default those in the network's file, else "class 0", ... · save: a file for the frames that were picked, under
-    the likeliest class, its probability and its saliency (`drawing.save`): .png or .jpg for the frames in a row, .mp4
-    or .gif for one after the other; of several views the first clip's central crop. Raises VideoError with the path
-    and the reason; before anything is read ConfigError for another suffix, or what is no network.
+    Args:
+        network: a network of ctnet, such as `ctnet.load` returns.
+        video: a video file, or a folder of its frames as images.
+        protocol: how clips are taken; by default as the network's file says, else 8x1x1@256.
+        k: how many classes to return.
+        classes: their names; by default those in the network's file, else "class 0", "class 1", ...
+        save: a file for the sampled frames with the most likely class, its probability and its saliency: .png or .jpg
+            for frames in a row, .mp4 or .gif for a video (`drawing.save`). With several views, the centre crop of the
+            first clip is drawn.
+
+    Returns:
+        Pairs of a name and a probability, most likely first.
+
+    Raises:
+        ConfigError: if `network` is something else, names or `k` do not fit, or `save` cannot be written. Nothing is
+            read then.
+        VideoError: if the video cannot be read; the message starts with its path.
+
+    Example:
+        >>> network = ctnet.load("weights.safetensors")
+        >>> ctnet.predict(network, "video.mp4", k=1)
+        [('rolling left', 0.914)]
     """
     if save:
         drawing.check(save)
-    protocol, classes = terms(network, protocol, classes)
+    protocol, classes = _protocol_and_classes(network, protocol, classes)
     if k < 1:
         raise ConfigError(f"the number of classes to name must be at least 1, not {k}")
     views = read_views(video, protocol)
@@ -48,9 +65,9 @@ def predict(
     return found
 
 
-def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] | None):
-    """The protocol and the class names that are given, or else those of the network's file. ConfigError: no network."""
-    if not isinstance(getattr(network, "_orig_mod", network), FrameNetwork):  # what torch.compile made of one is too
+def _protocol_and_classes(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] | None):
+    """Return the given protocol and class names, or else those of the network's file; check that they fit."""
+    if not isinstance(getattr(network, "_orig_mod", network), FrameNetwork):  # torch.compile keeps it in _orig_mod
         what = reprlib.repr(network) if isinstance(network, str | Path) else f"a {type(network).__name__}"
         raise ConfigError(f"a network of ctnet is needed, such as ctnet.load('weights.safetensors'), not {what}")
     protocol = protocol or getattr(network, "protocol", None) or Protocol()
@@ -62,13 +79,32 @@ def terms(network: nn.Module, protocol: Protocol | None, classes: Sequence[str] 
 
 @torch.inference_mode()
 def probabilities(network: nn.Module, views: Tensor) -> Tensor:
-    """(views, C, T, H, W) uint8 of one video -> (classes,): softmax of the mean of the logits, as in the release."""
+    """Return the probabilities of a video's classes: the softmax of its mean logits, as in the authors' release.
+
+    Args:
+        network: a classifier; it is set to eval mode.
+        views: (views, 3, T, H, W), uint8, of one video.
+
+    Returns:
+        (classes,), float32.
+    """
     views = views.to(next(network.parameters()).device)
     return network.eval()(normalize(views)).float().mean(0).softmax(0)
 
 
 def read_views(video: str | Path, protocol: Protocol) -> Tensor:
-    """The views of one video: uint8 (views, C, T, size, size). VideoError with the path and the reason."""
+    """Read the views of one video.
+
+    Args:
+        video: a video file, or a folder of its frames as images.
+        protocol: frames, clips, crops, size and sampling.
+
+    Returns:
+        (clips x crops, 3, T, size, size), uint8.
+
+    Raises:
+        VideoError: if the video cannot be read; the message starts with its path.
+    """
     if not (count := count_frames(video)):
         raise VideoError(f"{video}: no frames in it")
     places = sample(count, protocol.frames, protocol.clips, protocol.sampling)
