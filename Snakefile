@@ -1,6 +1,6 @@
-"""Which notebooks to run: those of book/_toc.yml whose source, inputs or parameters changed.
+"""Run the notebooks of book/_toc.yml whose source, inputs or parameters have changed, and build the book.
 
-    snakemake --cores 8 --keep-going                                     everything, the book too
+    snakemake --cores 8 --keep-going                                     everything, including the book
     snakemake --cores 8 --keep-going --resources gpu=4 --forcerun notebook --config scale=gpu missing=1
     snakemake --executor slurm --jobs 8 --keep-going --forcerun notebook --config scale=gpu missing=1  (see book/gpu.md)
 """
@@ -19,16 +19,17 @@ with open("book/_toc.yml") as toc:
     pages = [chapter["file"] for part in yaml.safe_load(toc)["parts"] for chapter in part["chapters"]]
 NOTEBOOKS = [page.removeprefix("runs/") for page in pages if page.startswith("runs/")]
 
-# Files beside the notebook that change what it shows. Not the whole library: every edit would run everything.
+# Files besides the notebook that change what its page shows. The library is left out where it can be: with all of
+# it, every edit would run every notebook.
 RESULTS = glob(f"data/results/{SCALE}/*.json") + glob("data/paper/*.csv")
 DATA = glob("ctnet/data/*.py") + glob("ctnet/data/motionpairs/*.py")
 PROBES = glob(f"data/results/{SCALE}/probes-*.csv")
 USES = {
     "start": DATA + RESULTS,
     "data": DATA,
-    "protocols": DATA + glob("ctnet/protocol.py") + glob("data/paper/*.csv"),
-    "ct_module": glob("ctnet/models/*.py") + glob("ctnet/models/interaction.py"),
-    "cost": glob("ctnet/models/*.py") + glob("ctnet/models/cost.py") + glob("data/paper/*.csv"),
+    "protocols": DATA + ["ctnet/protocol.py"] + glob("data/paper/*.csv"),
+    "ct_module": glob("ctnet/models/*.py"),
+    "cost": glob("ctnet/models/*.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
     "reliability": glob("data/results/soak/*.json"),
     "grid_words": RESULTS + PROBES,
@@ -42,7 +43,7 @@ localrules:
     book,
 
 
-# All results by name: a deleted one is made again even while the book is there.
+# Lists every executed notebook, so that a deleted one is run again even if the book is still there.
 rule all:
     input:
         expand("book/runs/{name}.ipynb", name=NOTEBOOKS),
@@ -61,26 +62,26 @@ rule notebook:
     output:
         "book/runs/{name}.ipynb",
     params:
-        # a function of the wildcards only: one that takes `output` would hide changed parameters
+        # must depend on the wildcards only: Snakemake would not see changes of a function that takes `output`
         json=lambda w: json.dumps({"scale": SCALE}),
     threads: int(config.get("threads", 1))
     resources:
         # with `--resources gpu=0` Snakemake makes this 0
         gpu=1 if SCALE in ("gpu", "paper") else 0,
-        # what Slurm grants a job: Snakemake's own guess, 1 GB, is less than torch alone takes
+        # what a Slurm job asks for: Snakemake's default of 1 GB is less than torch alone needs
         mem_mb=int(config.get("mem_mb", 16000)),
         runtime=int(config.get("minutes", 1440)),
     shell:
-        # exec: the runner's parent is then Snakemake itself, and it ends when Snakemake is killed
-        "exec env CTNET_CORES={threads} {PYTHON:q} -m ctnet.book.notebook {input.notebook} {output} --params {params.json:q} --end-with-parent {RUNS}"
+        # exec makes Snakemake itself the parent, so that --end-with-parent ends the run when Snakemake is killed
+        "exec env CTNET_CORES={threads} {PYTHON:q} -m ctnet run {input.notebook} --out {output} --params {params.json:q} --end-with-parent {RUNS} > /dev/null"
 
 
 rule book:
     input:
         expand("book/runs/{name}.ipynb", name=NOTEBOOKS),
         glob("book/*.md") + glob("book/*.yml") + glob("book/*.bib") + glob("book/static/*.*") + glob("book/ext/*.py"),
-        glob("data/results/*/*.json"),  # of every scale: the first page's verdicts
+        glob("data/results/*/*.json"),  # every scale counts for the verdicts of the first page
     output:
         "book/_build/html/index.html",
     shell:
-        "{PYTHON:q} -m ctnet.book.pages"
+        "{PYTHON:q} -m ctnet book"

@@ -1,3 +1,5 @@
+"""`python -m ctnet`."""
+
 import sys
 
 from ctnet.cli.main import main

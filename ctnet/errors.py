@@ -1,6 +1,7 @@
 """Errors that a user can fix. Each message is one line that names the thing and the fix."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 __all__ = [
@@ -13,6 +14,15 @@ __all__ = [
     "VideoError",
     "WeightsError",
 ]
+
+# extra -> the packages that ctnet imports from it; a checkout on PYTHONPATH has no metadata to read this from
+_EXTRAS = {
+    "train": ["lightning", "torchmetrics"],
+    "notebooks": "IPython matplotlib nbclient nbformat pandas papermill plotly scipy seaborn".split(),
+    "book": ["yaml"],
+    "export": ["onnxruntime", "onnxscript"],
+    "decord": ["decord"],
+}
 
 
 class CtnetError(Exception):
@@ -62,3 +72,24 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     if few or not near:
         hints.append(f"known: {', '.join(known)}")
     return ConfigError(f"unknown {kind} '{name}'; {' '.join(hints)}")
+
+
+@contextmanager
+def explain_missing_packages() -> Iterator[None]:
+    """Turn the failed import of an optional package into an error that names the extra to install.
+
+    Raises:
+        CtnetError: An optional package of ctnet is missing. Other import errors pass unchanged.
+
+    Example:
+        >>> with explain_missing_packages():
+        ...     from matplotlib import colormaps
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        for extra, packages in _EXTRAS.items():
+            if error.name in packages:
+                text = f"needs the package {error.name}; run: pip install 'ctnet[{extra}]'"
+                raise CtnetError(text) from None
+        raise

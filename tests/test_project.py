@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ctnet.book.notebook import parameter_names
-from ctnet.book.pages import notebooks
+from ctnet.book.status import notebooks
 from ctnet.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

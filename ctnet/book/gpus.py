@@ -1,6 +1,6 @@
-"""GPUs of this machine: how many, their name, and one for each notebook.
+"""The GPUs of this machine: how many there are, their name, and one for each running notebook.
 
-The driver is asked, through nvidia-smi: torch would take a second to import and memory on the GPU.
+All of it comes from nvidia-smi: importing torch would take a second, and memory on the GPU.
 """
 
 import os
@@ -13,24 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def _nvidia_smi(*arguments: str) -> list[str]:
-    """The lines it prints; none where there is no driver."""
-    try:
-        answer = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return answer.stdout.splitlines() if answer.returncode == 0 else []
-
-
 def count() -> int:
-    """GPUs that the driver lists, 0 without a driver."""
+    """Return the number of GPUs that the driver lists, 0 without a driver."""
     return sum(line.startswith("GPU ") for line in _nvidia_smi("-L"))
 
 
 def device_name(gpu: int | None = None) -> str:
-    """'NVIDIA H100 80GB HBM3', or 'CPU, 2 cores (x86_64)' where no GPU is to be used.
+    """Name the device that a notebook runs on.
 
-    `gpu`: its index; without one, the first that CUDA_VISIBLE_DEVICES leaves.
+    Args:
+        gpu: Index of a GPU; None for the first in CUDA_VISIBLE_DEVICES.
+
+    Returns:
+        `NVIDIA H100 80GB HBM3`, or `CPU, 2 cores (x86_64)` where no GPU is visible.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] if gpu is None else str(gpu)
     if visible not in ("", "-1"):
@@ -42,10 +37,18 @@ def device_name(gpu: int | None = None) -> str:
 
 @contextmanager
 def slot(name: str, log: Callable[[str], None] = print, poll: float = 2.0) -> Iterator[int | None]:
-    """Hold one GPU of this machine for `name`; yields its index, or None where there is nothing to choose.
+    """Hold one GPU of this machine, and wait for one while all are taken.
 
-    One lock file for each GPU, free again however its holder ends. Where CUDA_VISIBLE_DEVICES or Slurm has
-    chosen, that choice stands. `poll`: seconds between two looks while all are taken.
+    Each GPU has a lock file, which the system releases however its holder ends. If CUDA_VISIBLE_DEVICES or Slurm
+    has already chosen a GPU, that choice is kept.
+
+    Args:
+        name: Of the notebook, for the message that it waits.
+        log: Called with that message.
+        poll: Seconds between two attempts to take a GPU.
+
+    Yields:
+        The index of the GPU, or None where there is nothing to choose.
     """
     from filelock import FileLock, Timeout
 
@@ -72,3 +75,12 @@ def slot(name: str, log: Callable[[str], None] = print, poll: float = 2.0) -> It
             log(f"{name}: waiting for one of {gpus} GPUs")
         waiting = True
         time.sleep(poll)
+
+
+def _nvidia_smi(*arguments: str) -> list[str]:
+    """The lines that nvidia-smi prints; an empty list without a driver."""
+    try:
+        answer = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return answer.stdout.splitlines() if answer.returncode == 0 else []

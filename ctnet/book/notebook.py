@@ -1,17 +1,10 @@
-"""Runs one notebook: `python -m ctnet.book.notebook NOTEBOOK OUT --params '{"scale": "smoke"}'`.
+"""Execute a notebook with parameters, and record how the run went. Used by `python -m ctnet run`."""
 
-The executed copy appears at OUT only when every cell ran; until then, and after a failure, it is OUT's
-`.partial.ipynb`. Beside it stands a record (`.json`): parameters, seconds, device, versions, commit, error.
-Snakemake, the tests and a GPU box without Snakemake all call this module.
-"""
-
-import argparse
 import ast
 import json
 import os
 import platform
 import re
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -22,39 +15,51 @@ from typing import Any
 
 from ctnet import paths
 from ctnet.book import gpus
-from ctnet.distributed import end_with_parent
 from ctnet.errors import ConfigError, CtnetError, unknown
 from ctnet.experiments.provenance import commit, installed
 
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "matplotlib", "papermill")
-# Progress bars are noise on a page; CTNET_BOOK tells plots that they will be seen in the built book.
+# Progress bars would fill the page; CTNET_BOOK tells plots that they will be seen in the built book.
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "CTNET_BOOK": "1"}
 
 
 class NotebookError(CtnetError):
-    """A notebook that did not run to its end; `record` says what ran and where it stopped."""
+    """A notebook that did not run to its end.
+
+    Attributes:
+        record: What `run` would have returned; `record["error"]` says which cell failed and how.
+    """
 
     def __init__(self, message: str, record: dict[str, Any]):
         super().__init__(message)
         self.record = record
 
 
-def partial_path(out: Path) -> Path:
-    """Where the executed copy is while it runs, and where it stays after a failure."""
-    return out.with_suffix(".partial.ipynb")
-
-
 def run(
     notebook: str | Path, out: str | Path, params: dict[str, Any] | None = None, timeout: int | None = None
 ) -> dict[str, Any]:
-    """Execute `notebook` with `params` in its own folder, write `out` and its record, return the record.
+    """Execute a notebook in its own folder, with a GPU of its own where there are several.
 
-    `timeout`: seconds allowed for one cell. Raises ConfigError before anything runs when the notebook is
-    missing or has no such parameter, NotebookError (which carries the record) when a cell fails or the kernel dies.
+    The executed copy appears at `out` only if every cell ran. While it runs, and after a failure, it is beside
+    `out` with the suffix `.partial.ipynb`. The record is beside it too, with the suffix `.json`.
+
+    Args:
+        notebook: The notebook; it is not changed.
+        out: Where the executed copy goes.
+        params: Values for the variables of the cell tagged `parameters`.
+        timeout: Time limit for each cell in seconds; None for no limit.
+
+    Returns:
+        The record: notebook, params, ok, error (None, or {where, message, traceback}), seconds, when (UTC), device,
+        versions, commit, stderr.
+
+    Raises:
+        ConfigError: The notebook is missing or damaged, or has no such parameter. Nothing was run.
+        NotebookError: A cell failed or the kernel died.
     """
     notebook, out, params = Path(notebook).absolute(), Path(out).absolute(), dict(params or {})
-    check_params(notebook, params)
-    partial, record_path = partial_path(out), out.with_suffix(".json")
+    _check_params(notebook, params)
+    partial, record_path = out.with_suffix(".partial.ipynb"), out.with_suffix(".json")
     out.parent.mkdir(parents=True, exist_ok=True)
     name = notebook.stem
     for stale in (out, partial, record_path):
@@ -83,7 +88,8 @@ def run(
 
         record["stderr"] = render(partial)
         partial.replace(out)
-    _write_json(record_path, record)
+    with paths.atomic(record_path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n")
     if error is not None:
         _log(f"{name}: failed after {record['seconds']} s")
         raise NotebookError(f"{name} failed in {error['where']}: {error['message']}; kept: {partial}", record)
@@ -91,19 +97,15 @@ def run(
     return record
 
 
-def check_params(notebook: Path, params: dict[str, Any]) -> None:
-    """Raise ConfigError for a missing notebook, or a parameter that its parameters cell does not set.
-
-    Papermill would only log the unknown name and go on with the default.
-    """
-    known = parameter_names(notebook)
-    for key in params:
-        if key not in known:
-            raise unknown(f"parameter of {notebook.name}", key, known)
-
-
 def parameter_names(notebook: Path) -> list[str]:
-    """Names that the cell tagged `parameters` sets, in its order."""
+    """List the variables that the cell tagged `parameters` sets, in its order.
+
+    Args:
+        notebook: The notebook file.
+
+    Raises:
+        ConfigError: The file is missing or cannot be read.
+    """
     import nbformat
 
     if not notebook.is_file():
@@ -112,7 +114,7 @@ def parameter_names(notebook: Path) -> list[str]:
         cells = nbformat.read(notebook, as_version=4).cells
         sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
         statements = [line for source in sources for line in ast.parse(source).body]
-    except Exception as e:  # a damaged file: nbformat, json and ast each have their own errors for it
+    except Exception as e:  # nbformat, json and ast each have their own errors for a damaged file
         raise ConfigError(f"{notebook} is not a notebook that can be read: {_one_line(e)}") from e
     assigned = [
         line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)] for line in statements
@@ -120,8 +122,16 @@ def parameter_names(notebook: Path) -> list[str]:
     return [target.id for targets in assigned for target in targets if isinstance(target, ast.Name)]
 
 
+def _check_params(notebook: Path, params: dict[str, Any]) -> None:
+    """Reject unknown parameters: papermill would only log the name and run with the defaults."""
+    known = parameter_names(notebook)
+    for key in params:
+        if key not in known:
+            raise unknown(f"parameter of {notebook.name}", key, known)
+
+
 def _execute(notebook: Path, partial: Path, params: dict[str, Any], timeout: int | None) -> dict[str, Any] | None:
-    """Run all cells into `partial`; None, or what went wrong: {where, message, traceback}."""
+    """Run all cells into `partial`; returns None, or the error as {where, message, traceback}."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
@@ -130,12 +140,12 @@ def _execute(notebook: Path, partial: Path, params: dict[str, Any], timeout: int
             str(notebook),
             str(partial),
             params,
-            kernel_name="python3",  # whatever the file says: the kernel of this environment
+            kernel_name="python3",  # the kernel of this environment, whatever the file says
             language="python",
             progress_bar=False,
             cwd=str(notebook.parent),  # as in JupyterLab
             execution_timeout=timeout,
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # else a warning in every run, about local TCP
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # no warning about local TCP in every run
         )
     except papermill.PapermillExecutionError as e:
         traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(e.traceback))
@@ -150,7 +160,7 @@ def _execute(notebook: Path, partial: Path, params: dict[str, Any], timeout: int
 
 
 def _last_cell(partial: Path) -> str:
-    """The last cell that was begun, from papermill's marks in the saved copy (none of them says failed)."""
+    """The last cell that started, by papermill's marks in the saved copy; none of them marks a failure."""
     import nbformat
 
     cells = nbformat.read(partial, as_version=4).cells if partial.exists() else []
@@ -165,6 +175,7 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for the time of the block."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:
@@ -177,55 +188,9 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _write_json(path: Path, record: dict[str, Any]) -> None:
-    with paths.atomic(path) as part:
-        part.write_text(json.dumps(record, indent=1) + "\n")
-
-
 def _one_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _log(line: str) -> None:
     print(f"[{datetime.now():%H:%M:%S}] {line}", file=sys.stderr, flush=True)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 ran, 1 a cell failed, 2 a mistake in the call, 143 or 130 ended by a signal."""
-    parser = argparse.ArgumentParser(prog="python -m ctnet.book.notebook", description=__doc__.splitlines()[0])
-    parser.add_argument("notebook")
-    parser.add_argument("out", help="executed copy, e.g. book/runs/cost.ipynb")
-    parser.add_argument("--params", default="{}", help="JSON object of the notebook's parameters")
-    parser.add_argument("--missing", action="store_true", help="run experiments that have no record")
-    parser.add_argument("--fresh", action="store_true", help="run experiments again, whatever is recorded")
-    parser.add_argument("--timeout", type=int, help="seconds allowed for one cell")
-    parser.add_argument("--end-with-parent", action="store_true", help="end when the calling process is gone")
-    options = parser.parse_args(arguments)
-    # An exception lets papermill shut its kernel down; the default action would leave the kernel behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if options.end_with_parent:
-        end_with_parent()
-    try:
-        params = json.loads(options.params)
-        if not isinstance(params, dict):
-            raise ConfigError(f"--params must be a JSON object, not {options.params}")
-        for name in ("missing", "fresh"):
-            if getattr(options, name) and name in parameter_names(Path(options.notebook)):  # others have nothing to run
-                params[name] = True
-        run(options.notebook, options.out, params, options.timeout)
-    except json.JSONDecodeError as e:
-        print(f"--params is not JSON ({e}): {options.params}", file=sys.stderr)
-        return 2
-    except NotebookError as e:
-        print(e, file=sys.stderr)
-        return 1
-    except CtnetError as e:
-        print(e, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,8 +11,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ctnet.book.tables import label
-from ctnet.experiments.records import Result
+from ctnet.experiments.records import Result, recorded
 from ctnet.paper import costs, printed
+from ctnet.paper.studies import study_of
 
 
 def _subplots(rows: int = 1, columns: int = 1, **options):
@@ -197,13 +198,13 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
         scale: Scale of the clips and of the records.
         pair: Names of two classes that are twins.
     """
-    from ctnet.book.report import report
     from ctnet.data import VideoDataset, prepare
 
     size = prepare.DRAWN_SIZES[scale].size
     clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, size, train=False)
     names = clips.info.classes
-    results = report("2g", scale).results
+    wanted = {label(row): study_of("2g").experiments(row, scale) for row in printed.rows_of("2g") if row.models}
+    results = {name: recorded(made) for name, made in wanted.items() if made}
     figure = plt.figure(figsize=(11, 2.7))
     left, right = figure.subfigures(1, 2)
     for axis, name in zip(left.subplots(2, 1), pair, strict=True):
@@ -219,7 +220,7 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
         axis.scatter(values, [y] * len(values), color="black", s=8, zorder=3)
     axis.axvline(50, color="black", linestyle=":")
     axis.set(yticks=range(len(results)), xlim=(0, 100))
-    axis.set_yticklabels([label(printed.row(f"2g/{name}")) for name in results], fontsize=8)
+    axis.set_yticklabels(results, fontsize=8)
     axis.set_xlabel("which of two twins is it? (%; dotted: chance)", fontsize=9)
     axis.invert_yaxis()
     return figure

@@ -1,4 +1,4 @@
-"""Makes an executed notebook fit for the book: no warning when it is built, no path of the machine that ran it."""
+"""Clean an executed notebook for the book, so that it builds without warnings and shows no path of this machine."""
 
 import ast
 import re
@@ -6,15 +6,21 @@ from functools import cache
 from pathlib import Path
 
 PLOTS = Path(__file__).with_name("plots.py")
-# tag of a folded cell -> what the page says where it can be unfolded
+# tag of a folded cell -> the text to click on
 FOLDED = {"parameters": "Parameters and their defaults", "injected-parameters": "Parameters of this run"}
 
 
 def render(path: Path) -> str:
-    """Rewrite the executed notebook at `path` in place; returns the end of what it wrote to stderr.
+    """Clean an executed notebook in place; a second call changes nothing.
 
-    Parameter cells are folded, stderr is taken out, neighbouring pieces of stdout become one, papermill's
-    timings and paths go; pictures get a text for those who do not see them.
+    Parameter cells are folded. Output on stderr is removed, and neighbouring pieces of stdout are joined.
+    Papermill's timings and paths are removed. Pictures get an alternative text.
+
+    Args:
+        path: The executed notebook.
+
+    Returns:
+        The last 4000 characters of what its cells wrote to stderr.
     """
     import nbformat
 
@@ -30,17 +36,17 @@ def render(path: Path) -> str:
         if cell.cell_type == "code":
             stderr += [o.text for o in cell.outputs if _is_stream(o, "stderr")]
             cell.outputs = _merge_stdout([o for o in cell.outputs if not _is_stream(o, "stderr")])
-            if text := _described(cell):
+            if text := _alt_text(cell):
                 cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | {"image": {"alt": text}}
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    language = {"name": "python", "pygments_lexer": "ipython3"}  # without it, Sphinx warns
+    language = {"name": "python", "pygments_lexer": "ipython3"}  # Sphinx warns if it is missing
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language})
     nbformat.write(notebook, path)
     return "".join(stderr)[-4000:]
 
 
-def _described(cell) -> str:
-    """What a cell's picture shows: its own text, else what the function of `plots` says that it draws."""
+def _alt_text(cell) -> str:
+    """The text that a cell's picture carries, else the docstring of the function of `plots` that drew it."""
     for output in cell.outputs:
         for kind, facts in output.get("metadata", {}).items():
             if kind.startswith("image/") and facts.get("alt"):
@@ -51,7 +57,7 @@ def _described(cell) -> str:
 
 @cache
 def _docstrings() -> dict[str, str]:
-    """Function of `plots` -> the first paragraph of its docstring, on one line; without an import of matplotlib."""
+    """Function of `plots` -> first paragraph of its docstring on one line; parsed, so that matplotlib is not loaded."""
     functions = [node for node in ast.parse(PLOTS.read_text()).body if isinstance(node, ast.FunctionDef)]
     return {f.name: " ".join((ast.get_docstring(f) or "").partition("\n\n")[0].split()) for f in functions}
 

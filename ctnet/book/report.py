@@ -11,8 +11,8 @@ import pandas as pd
 from ctnet.book.tables import label, mean_sd, p_value, provenance, show
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
-from ctnet.experiments.records import Result, recorded
-from ctnet.experiments.run import run
+from ctnet.experiments.records import Result
+from ctnet.experiments.run import run_all
 from ctnet.experiments.scales import experiments
 from ctnet.paper import claims, costs, printed
 from ctnet.paper.evidence import differences_at, headline, paired_differences
@@ -231,10 +231,8 @@ def obtain(
     wanted: Mapping[str, Sequence[Experiment | Ensemble]], fresh: bool, missing: bool
 ) -> dict[str, list[Result]]:
     """The records of experiments, by name: run them if asked, else read what is recorded."""
-    if not (fresh or missing):
-        return {name: recorded(made) for name, made in wanted.items()}
-    since = time()  # so that rows that share a training train once
-    return {name: [run(e, fresh, since=since) for e in made] for name, made in wanted.items()}
+    since = time()  # shared by all rows, so that rows of one training train once
+    return {name: run_all(made, fresh, missing, since) for name, made in wanted.items()}
 
 
 def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:

@@ -137,6 +137,24 @@ class Manifest:
             ConfigError: The set has no such split.
             DataError: The file is missing or a row is invalid; the message names the file and the line.
         """
+
+        def numbers_of(row: dict, where: str) -> tuple[int, int, int]:
+            """Label, start and frames of a row; DataError, starting with `where`, if the row is invalid."""
+            if not row["path"]:
+                raise DataError(f"{where}: the path is empty")
+            try:
+                label, start, frames = (int(row[column]) for column in COLUMNS[1:])
+            except (TypeError, ValueError):
+                raise DataError(f"{where}: label, start and frames must be whole numbers") from None
+            if not 0 <= label < len(info.classes):
+                last = len(info.classes) - 1
+                raise DataError(f"{where}: label {label} is out of range: dataset.json has classes 0 to {last}")
+            if start < 0 or frames < 1:
+                raise DataError(f"{where}: start must be at least 0 and frames at least 1, not {start} and {frames}")
+            if start + frames >= 2**31:
+                raise DataError(f"{where}: no video has {start + frames} frames")
+            return label, start, frames
+
         folder = Path(folder)
         if split not in info.splits:
             raise unknown("split", split, info.splits)
@@ -151,7 +169,7 @@ class Manifest:
                     needed = f"{', '.join(missing)}; needed: {', '.join(COLUMNS)}"
                     raise DataError(f"{table}: line 1 lacks the column {needed}")
                 for row in rows:
-                    numbers.append(_numbers(row, f"{table}: line {rows.line_num}", len(info.classes)))
+                    numbers.append(numbers_of(row, f"{table}: line {rows.line_num}"))
                     paths.append(row["path"])
             except UnicodeDecodeError as error:
                 raise DataError(f"{table}: not a text file in UTF-8 (byte {error.start})") from None
@@ -256,20 +274,3 @@ def _check(facts: dict, path: Path) -> None:
     for key, (kind, valid) in rules.items():
         if facts.get(key) is not None and not valid(facts[key]):
             raise DataError(f"{path}: '{key}' must be {kind}")
-
-
-def _numbers(row: dict, where: str, classes: int) -> tuple[int, int, int]:
-    """Return label, start and frames of a row; raise DataError, starting with `where`, if the row is invalid."""
-    if not row["path"]:
-        raise DataError(f"{where}: the path is empty")
-    try:
-        label, start, frames = (int(row[column]) for column in COLUMNS[1:])
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: label, start and frames must be whole numbers") from None
-    if not 0 <= label < classes:
-        raise DataError(f"{where}: label {label} is out of range: dataset.json has classes 0 to {classes - 1}")
-    if start < 0 or frames < 1:
-        raise DataError(f"{where}: start must be at least 0 and frames at least 1, not {start} and {frames}")
-    if start + frames >= 2**31:
-        raise DataError(f"{where}: no video has {start + frames} frames")
-    return label, start, frames

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctnet.data import decoding
-from ctnet.errors import VideoError, unknown
+from ctnet.errors import VideoError, explain_missing_packages, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -127,7 +127,8 @@ def _read_decord(path: Path, order: list[int]) -> list[np.ndarray]:
 
     decord ignores edit lists, misplaces frames of MPEG-TS, rotates only some files, and reports no damage.
     """
-    import decord
+    with explain_missing_packages():
+        import decord
 
     ours = decoding.decode(path, order)
     try:

@@ -11,7 +11,6 @@ from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.scales import start_of
 
 WEIGHTS = "weights.safetensors"  # in the folder of a training
-COURSE = "training.json"  # beside the weights: loss and accuracy of each epoch, and what they were trained on
 CHECKPOINT = "last.ckpt"
 
 
@@ -39,11 +38,6 @@ class Plan:
     def weights(self) -> Path:
         """File of the trained weights."""
         return self.folder / WEIGHTS
-
-    @property
-    def course(self) -> Path:
-        """File with the course of the training."""
-        return self.folder / COURSE
 
     @property
     def checkpoint(self) -> Path:
@@ -123,13 +117,13 @@ def resolve(experiment: Experiment) -> Plan:
     from ctnet.models.zoo import configured
 
     e, folder = experiment, folder_of(experiment)
-    start = None if e.init in ("scratch", "imagenet") else _resolve_start(start_of(e), e.init)
-    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
-    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
     try:
         configured(e.model, **dict(e.overrides))
     except ConfigError as error:
         raise ConfigError(f"{e.model} has no {e.scale} scale ({error}); use gpu or paper") from error
+    start = None if e.init in ("scratch", "imagenet") else _resolve_start(start_of(e), e.init)
+    train_set, test_set = (locate(name, e.scale) for name in (e.data, e.tested_on))
+    content = {home: DataInfo.read(home).extra.get("content_sha256") for home in (train_set, test_set)}
     return Plan(e, folder, train_set, test_set, content, start)
 
 

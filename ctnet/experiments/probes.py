@@ -1,10 +1,8 @@
 """What a linear classifier reads off the pixels of a set: the floor under the networks' accuracies.
 
-`python -m ctnet.experiments.probes grid16 --scale cpu` keeps the figures in data/results/<scale>/probes-grid16.csv.
+`python -m ctnet data probe grid16 --scale cpu` keeps the figures in data/results/<scale>/probes-grid16.csv.
 """
 
-import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ctnet import console, paths
+from ctnet import paths
 from ctnet.data.home import locate
 from ctnet.data.motionpairs.order_probes import ridge
-from ctnet.errors import CtnetError
+from ctnet.errors import unknown
 from ctnet.experiments import provenance
 from ctnet.experiments.scales import SCALES
 from ctnet.protocol import Protocol
@@ -47,6 +45,8 @@ def clips_of(folder: Path, split: str, protocol: Protocol) -> tuple[Tensor, Tens
 
 def table(data: str, scale: str) -> pd.DataFrame:
     """Accuracy in per cent of each probe on the test split, at the scale's protocol."""
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
     folder, protocol = locate(data, scale), SCALES[scale].protocol
     (train, labels), (test, truth) = (clips_of(folder, split, protocol) for split in ("train", "test"))
     lines = []
@@ -69,22 +69,15 @@ def recorded(data: str, scale: str) -> pd.DataFrame:
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["a linear classifier on", "top-1"])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m ctnet.experiments.probes", description=__doc__.splitlines()[0])
-    parser.add_argument("data")
-    parser.add_argument("--scale", default="cpu", choices=SCALES)
-    options = parser.parse_args()
-    try:
-        frame, path = table(options.data, options.scale), path_of(options.data, options.scale)
-    except CtnetError as error:
-        console.tell(error)
-        return 2
+def record(data: str, scale: str) -> pd.DataFrame:
+    """Measure the probes on a prepared set and keep the figures; returns them.
+
+    Raises:
+        ConfigError: There is no such scale.
+        DataError: The set is not prepared.
+    """
+    frame, path = table(data, scale), path_of(data, scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     with paths.atomic(path) as part:
         frame.to_csv(part, index=False)
-    print(frame.to_string(index=False))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return frame

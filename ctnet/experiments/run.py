@@ -75,17 +75,17 @@ def run(
     if problem:
         raise problem
     distributed.from_rank_0(entry.prepare)
-    if devices > 1 and not distributed.started():
-        from ctnet.training.launch import launch
+    if devices == 1 or distributed.started():
+        with plan.alone():
+            if found := distributed.from_rank_0(look):
+                return found
+            record = carry_out(plan, _readers() if workers is None else workers, progress, since)
+            return distributed.from_rank_0(keep)
+    from ctnet.training.launch import launch
 
-        options = {"fresh": fresh, "workers": workers, "progress": progress, "since": since}
-        launch(["ctnet.experiments.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
-        return entry.find()
-    with plan.alone():
-        if found := distributed.from_rank_0(look):
-            return found
-        record = carry_out(plan, _readers() if workers is None else workers, progress, since)
-        return distributed.from_rank_0(keep)
+    options = {"fresh": fresh, "workers": workers, "progress": progress, "since": since}
+    launch(["ctnet.experiments.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
+    return entry.find()
 
 
 def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = None, **options) -> Result:
@@ -133,20 +133,23 @@ def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = 
     return entry.keep(record)
 
 
-def run_all(wanted: Sequence[Experiment | Ensemble], fresh: bool = False, missing: bool = True) -> list[Result]:
+def run_all(
+    wanted: Sequence[Experiment | Ensemble], fresh: bool = False, missing: bool = True, since: float | None = None
+) -> list[Result]:
     """Return the records of experiments and ensembles, and make those that are asked for.
 
     Args:
         wanted: What to run or read.
         fresh: Run everything again, and replace the records. What shares a training trains once.
         missing: Run what has no record.
+        since: As in `run`.
 
     Returns:
         The records, in this order; without `fresh` and `missing`, of those that have one.
     """
     if not (fresh or missing):
         return records.recorded(wanted)
-    since = time.time()
+    since = since or time.time()
     return [(run_ensemble if isinstance(e, Ensemble) else run)(e, fresh, since=since) for e in wanted]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ctnet.errors import ConfigError
+from ctnet.errors import ConfigError, explain_missing_packages
 from ctnet.inference.saliency import overlay
 from ctnet.paths import atomic, writable
 
@@ -90,7 +90,8 @@ def draw_titled(image: np.ndarray, title: str, rows: int = 1) -> "Figure":
         title: text above it, wrapped if it is long.
         rows: rows of frames in the image, each drawn `SIDE` pixels high.
     """
-    from matplotlib.figure import Figure
+    with explain_missing_packages():
+        from matplotlib.figure import Figure
 
     height = rows * SIDE
     width = 2 * round(height * image.shape[1] / image.shape[0] / 2)

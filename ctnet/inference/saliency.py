@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctnet.clips import normalize
-from ctnet.errors import ConfigError
+from ctnet.errors import ConfigError, explain_missing_packages
 
 
 @torch.inference_mode()
@@ -89,7 +89,8 @@ def overlay(clip: Tensor, tube: np.ndarray) -> Tensor:
         >>> overlay(clip, saliency(network, clip)).shape
         torch.Size([3, 8, 224, 224])
     """
-    from matplotlib import colormaps
+    with explain_missing_packages():
+        from matplotlib import colormaps
 
     heat = torch.from_numpy(colormaps["turbo"](tube, bytes=True)[..., :3]).movedim(-1, 0)
     return ((clip.cpu().int() + heat.int()) // 2).to(torch.uint8)

@@ -11,7 +11,7 @@ import torch
 
 from ctnet.data.dataset import VideoDataset
 from ctnet.data.manifest import content_hash
-from ctnet.errors import ResultError
+from ctnet.errors import ResultError, explain_missing_packages
 from ctnet.paths import atomic
 
 
@@ -143,7 +143,8 @@ def metrics(scores: Scores) -> dict:
         >>> metrics(Scores.load("scores.npz"))["tiers"]
         {'strict': 50.0, 'state change': 64.1, 'dynamics': 71.9, 'appearance': 99.2}
     """
-    from torchmetrics.functional.classification import multiclass_accuracy
+    with explain_missing_packages():
+        from torchmetrics.functional.classification import multiclass_accuracy
 
     logits, labels = torch.from_numpy(scores.logits), torch.from_numpy(scores.labels)
     classes = logits.shape[1]

@@ -102,20 +102,38 @@ def transfer(model: FrameNetwork, path: str | Path) -> FrameNetwork:
     return fill(model, {k: v for k, v in state.items() if not k.startswith("fc.")}, str(path), body(model))
 
 
-def read(path: str | Path) -> tuple[State, dict]:
-    """The tensors and the facts in a safetensors file; WeightsError if it cannot be read as one."""
+def read(path: str | Path, content: str | None = None) -> tuple[State, dict]:
+    """The tensors and the facts in a safetensors file.
+
+    Args:
+        path: The file.
+        content: Hash of the clips that its network must have been trained on. Default: any.
+
+    Returns:
+        (weights by key, facts).
+
+    Raises:
+        WeightsError: The file cannot be read as one, or its network was trained on other clips.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {}).get("ctnet", "{}"))
-            return {k: file.get_tensor(k) for k in file.keys()}, facts  # noqa: SIM118
+            state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
             f"{path}: not a file of our weights (safetensors, as `train` and ctnet.save write them), or a damaged one"
         ) from error
+    made_of = facts.get("course", {}).get("content") if isinstance(facts, dict) else None
+    if content and made_of and content != made_of:
+        raise WeightsError(
+            f"{path}: was trained on other clips than the data set holds now; "
+            "prepare the set under another name, or run it fresh"
+        )
+    return state, facts
 
 
 def body(model: FrameNetwork) -> set[str]:

@@ -97,10 +97,11 @@ def train(
         num_sanity_val_steps=0,
     )
     batches = _EpochBatches(dataset, recipe.batch_size, workers)
-    last = distributed.from_rank_0(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
     with warnings.catch_warnings(), reading(dataset), _clear_errors(trainer, folder):
         warnings.filterwarnings("ignore", module="lightning")  # about existing folders, few workers, few steps
-        trainer.fit(module := VideoClassifier(network, recipe, seed), datamodule=batches, ckpt_path=last)
+        module = VideoClassifier(network, recipe, seed)
+        last = distributed.from_rank_0(lambda: folder / "last.ckpt" if (folder / "last.ckpt").exists() else None)
+        trainer.fit(module, datamodule=batches, ckpt_path=last)
     distributed.share_state(network)
     _report_unread(dataset, history, module)
     course = {"epochs": history.epochs, "seconds": round(history.seconds, 1), "clips_per_s": rates.per_second()}

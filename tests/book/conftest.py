@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ctnet.book import pages
+from ctnet.book import pages, status
 from ctnet.book.render import render
 from ctnet.paths import ROOT
 
@@ -45,7 +45,7 @@ def _build(root: Path) -> int:
     shutil.copytree(ROOT / "book", source, ignore=shutil.ignore_patterns("runs", "_build", "__pycache__"))
     runs.mkdir()
     (root / "notebooks").mkdir()
-    for name in pages.notebooks(source):
+    for name in status.notebooks(source):
         nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {name}")]), root / "notebooks" / f"{name}.ipynb")
         if name in ("cost", "table_2g"):
             continue

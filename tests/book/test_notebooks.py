@@ -22,7 +22,7 @@ NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Data, runs, results and tables of these tests; results that one notebook records serve the next."""
+    """Folders for data, runs, results and tables; what one notebook records is there for the next."""
     folder = tmp_path_factory.mktemp("notebooks")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("data", "runs", "results"):
@@ -36,7 +36,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def executed(home):
-    """Notebook -> its executed copy; each runs once."""
+    """A function from the name of a notebook to its executed copy; each notebook runs once."""
     copies = {}
 
     def get(name: str) -> nbformat.NotebookNode:
@@ -50,23 +50,27 @@ def executed(home):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_it_runs_and_says_what_it_is_for(path: Path, executed):
+def test_notebook_runs_without_errors(path: Path, executed):
     cells = executed(path.stem).cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     assert "**Cost:**" in cells[0].source
     outputs = [o for c in cells for o in c.get("outputs", ())]
     assert not any(o.output_type == "error" for o in outputs)
     pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", ())]
-    assert len(pictures) == len(set(pictures)), "a figure is shown once: its cell ends with a semicolon"
+    assert len(pictures) == len(set(pictures)), (
+        "a cell that shows a figure ends with a semicolon, else the figure appears twice"
+    )
 
 
 @pytest.mark.parametrize("table", ["2a", "2g"])
-def test_a_table_shows_every_row_trained_on_video_files(table, executed, home):
+def test_table_shows_every_row(table, executed, home):
     executed(f"table_{table}")
     shown = pd.read_csv(home / "csv" / f"table_{table}.csv", dtype=str)
     rows = [row for row in printed.rows() if row.table == table]
     assert len(shown) == len(rows)
-    assert shown["GFLOPs paper"].tolist() == [row.printed["gflops"] for row in rows]
+    of_paper = pd.read_csv(home / "csv" / f"table_{table}_paper.csv", dtype=str)
+    assert of_paper["GFLOPs, printed"].tolist() == [row.printed["gflops"] for row in rows]
+    assert not [column for column in shown if "GFLOPs" in column], "the paper's cost stands in a table of its own"
     assert (shown["seeds"] == "1").all() and shown["strict"].astype(float).between(0, 100).all()
     runs = pd.read_csv(home / "csv" / f"table_{table}_runs.csv")
     for name in runs["result"]:
@@ -74,25 +78,25 @@ def test_a_table_shows_every_row_trained_on_video_files(table, executed, home):
         assert records.read(key, "smoke").metrics["clips"] == 4 * 44
 
 
-def test_tsn_cannot_tell_twins_apart(executed, home):
+def test_start_shows_that_tsn_is_blind_to_order(executed, home):
     executed("start")
     shown = pd.read_csv(home / "csv" / "start_six.csv").set_index("network")
     assert shown.loc["tsn_resnet50", "within pairs (%)"] == 50.0
 
 
-def test_the_cost_notebook_counts_every_row_of_ours(executed, home):
+def test_cost_counts_every_row_of_ours(executed, home):
     executed("cost")
     shown = [pd.read_csv(home / "csv" / f"cost_{part}.csv", dtype=str) for part in ("ablations", "comparisons")]
     ours = [row for row in printed.rows() if row.models and row.table != "5"]
     assert sum(map(len, shown)) == len(ours)
 
 
-def test_twins_are_mirrors_in_the_data_notebook(executed):
+def test_data_shows_that_twins_are_mirrors(executed):
     text = "".join(o.get("text", "") for c in executed("data").cells for o in c.get("outputs", ()))
     assert "largest difference 0 of 255" in text
 
 
-def test_grid_words_trains_every_network_in_order_and_shuffled(executed, home):
+def test_grid_words_trains_every_network(executed, home):
     executed("grid_words")
     for name, clips in (("grid16", 8), ("grid10", 4), ("grid51", 16), ("grid16_from_motionpairs", 8)):
         shown = pd.read_csv(home / "csv" / f"{name}.csv")
@@ -102,14 +106,14 @@ def test_grid_words_trains_every_network_in_order_and_shuffled(executed, home):
     assert from_scratch["16 words, ctnet_resnet50"] != from_scratch["16 words from MotionPairs, ctnet_resnet50"]
 
 
-def test_the_predict_notebook_names_classes_and_shows_frames(executed):
+def test_predict_names_classes_and_shows_frames(executed):
     outputs = [o for c in executed("predict").cells for o in c.get("outputs", ())]
     text = "".join(o.get("text", "") for o in outputs)
     assert ".avi is red leads blue\n" in text and text.count("%  ") == 5
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
-def test_the_predict_notebook_takes_a_video_and_weights_of_ones_own(home, tmp_path):
+def test_predict_takes_another_video_and_weights(home, tmp_path):
     network = ctnet.create_model("tsn_resnet50", num_classes=2, num_frames=4, **PLAIN)
     ctnet.save(network, tmp_path / "own.safetensors", classes=("up", "down"), protocol={"frames": 4, "size": 64})
     video = tmp_path / "my film.avi"
@@ -118,11 +122,11 @@ def test_the_predict_notebook_takes_a_video_and_weights_of_ones_own(home, tmp_pa
     run(paths.ROOT / "notebooks" / "predict.ipynb", tmp_path / "own.ipynb", given)
     outputs = [o for c in nbformat.read(tmp_path / "own.ipynb", 4).cells for o in c.get("outputs", ())]
     text = "".join(o.get("text", "") for o in outputs)
-    assert "4x1x1@64 · 2 named classes" in text and text.count("%  ") == 2 and "up\n" in text and "down\n" in text
+    assert "4x1x1@64, 2 named classes" in text and text.count("%  ") == 2 and "up\n" in text and "down\n" in text
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
-def test_the_reliability_page_says_what_is_not_yet_measured(executed, home):
+def test_reliability_says_what_is_not_yet_measured(executed, home):
     executed("reliability")
     shown = pd.read_csv(home / "csv" / "reliability.csv")
     assert len(shown) == 2 + len(machines.KILLED) and (shown["failures"] == "not yet measured").all()

@@ -1,4 +1,4 @@
-"""The book, built from the real configuration and pages, with toy runs in place of the notebooks."""
+"""The built book: its real configuration and pages, with toy runs in place of the notebooks."""
 
 import shutil
 from html.parser import HTMLParser
@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from ctnet.book import pages
+from ctnet.book import claims_page, pages, status
 from ctnet.paper import evidence
 from ctnet.paths import ROOT
 from tests.support import browser
@@ -19,7 +19,7 @@ def html_pages(built: Path) -> list[Path]:
 
 
 class Links(HTMLParser):
-    """All src and href of a page, and all names that a link may point at."""
+    """All src and href of a page, and all names that a link can point at."""
 
     def __init__(self, page: Path):
         super().__init__()
@@ -32,7 +32,7 @@ class Links(HTMLParser):
         self.names |= {attributes[key] for key in ("id", "name") if attributes.get(key)}
 
 
-def test_the_book_has_every_page_of_its_contents(built):
+def test_book_has_every_page_of_its_table_of_contents(built):
     import yaml
 
     toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
@@ -41,7 +41,7 @@ def test_the_book_has_every_page_of_its_contents(built):
     assert found - {"genindex", "search"} == set(files)
 
 
-def test_no_link_or_image_leads_nowhere(built):
+def test_every_link_and_image_exists(built):
     read = {page: Links(page) for page in html_pages(built)}
     dead = []
     for page, content in read.items():
@@ -55,11 +55,11 @@ def test_no_link_or_image_leads_nowhere(built):
                 dead.append(f"{page.relative_to(built)}: {link}")
     assert not dead
     images = [link for content in read.values() for link in content.links if link.endswith(".png")]
-    assert len(images) >= len(pages.notebooks(ROOT / "book")) - 2
+    assert len(images) >= len(status.notebooks(ROOT / "book")) - 2
 
 
-def test_nothing_is_loaded_from_elsewhere_by_tag(built):
-    """Scripts, styles, images and frames by tag; the browser test below sees what scripts ask for."""
+def test_no_tag_loads_anything_from_another_host(built):
+    """Looks at scripts, styles, images and frames; a browser test below covers what scripts request."""
 
     class Loaded(HTMLParser):
         def __init__(self):
@@ -80,7 +80,7 @@ def test_nothing_is_loaded_from_elsewhere_by_tag(built):
     assert not outside
 
 
-def test_an_executed_page_links_its_source_and_record(built):
+def test_executed_page_links_its_source_and_record(built):
     page = (built / "runs" / "table_2a.html").read_text()
     for name in ("table_2a.ipynb", "table_2a.json"):
         assert f'href="../_static/source/{name}"' in page
@@ -90,25 +90,25 @@ def test_an_executed_page_links_its_source_and_record(built):
     assert "_static/source" not in (built / "report.html").read_text()
 
 
-def test_what_failed_or_never_ran_is_said(built):
+def test_failed_and_missing_notebooks_are_reported(built):
     assert "ValueError: a | b" in (built / "runs" / "cost.html").read_text()
     assert "has not been run" in (built / "runs" / "table_2g.html").read_text()
-    status = (built / "status.html").read_text()
-    assert "failed in In [3]" in status and "not run" in status and "0123456789ab" in status
-    assert pages.problems(built.parents[1]) == [
+    table = (built / "status.html").read_text()
+    assert "failed in In [3]" in table and "not run" in table and "0123456789ab" in table
+    assert status.problems(built.parents[1]) == [
         "cost: In [3]: ValueError: a | b",
         "table_2g: has not been run",
     ]
 
 
-def test_the_first_page_has_a_verdict_for_every_claim(built):
-    from ctnet.paper.claims import claims
+def test_first_page_has_a_verdict_for_every_claim(built):
+    from ctnet.paper.claims import stated
 
     page = (built / "index.html").read_text()
-    assert page.count("sd-badge") == len(claims())
+    assert page.count("sd-badge") == len(stated())
 
 
-def test_a_warning_fails_the_build(built, tmp_path, capsys):
+def test_warning_fails_the_build(built, tmp_path, capsys):
     source = shutil.copytree(built.parents[1], tmp_path / "book")
     page = source / "report.md"
     page.write_text(page.read_text() + "\n{doc}`no_such_page`\n")
@@ -119,19 +119,19 @@ def test_a_warning_fails_the_build(built, tmp_path, capsys):
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory) -> Path:
     if browser.CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: what pages ask for when they are opened was not tested")
+        pytest.skip("no Chromium on this machine, so the requests of opened pages were not tested")
     return tmp_path_factory.mktemp("profile")
 
 
-def test_an_outside_request_would_be_seen(chromium, tmp_path):
-    """The check below is worth nothing if it cannot fail."""
+def test_browser_log_shows_a_request_to_another_host(chromium, tmp_path):
+    """Shows that the next test can fail."""
     (tmp_path / "page.html").write_text('<script>fetch("http://outside.example/x")</script>')
     with browser.served(tmp_path) as address:
         browser.load(f"{address}/page.html", chromium, tmp_path / "netlog.json")
     assert "http://outside.example/x" in browser.requests(tmp_path / "netlog.json")
 
 
-def test_no_page_asks_for_anything_outside(built, chromium, tmp_path):
+def test_no_page_requests_anything_from_another_host(built, chromium, tmp_path):
     names = [str(page.relative_to(built)) for page in html_pages(built)]
     shutil.copytree(built, tmp_path / "html")
     frames = tmp_path / "html" / "all_pages.html"
@@ -144,29 +144,35 @@ def test_no_page_asks_for_anything_outside(built, chromium, tmp_path):
     assert [url for url in asked if browser.host(url) != "127.0.0.1" and not url.startswith("data:")] == []
 
 
-def test_mathematics_and_plots_appear(built, chromium):
+def test_mathematics_and_plots_are_drawn(built, chromium):
     with browser.served(built) as address:
         page = browser.load(f"{address}/runs/start.html", chromium)
     assert "<mjx-container" in page and "<mjx-merror" not in page
     assert "main-svg" in page and 'class="plotly-graph-div js-plotly-plot"' in page
 
 
-def test_an_accuracy_verdict_names_its_scale():
-    from ctnet.paper.claims import claims
+def test_accuracy_verdict_names_its_scale():
+    from ctnet.paper.claims import stated
 
-    claim = next(c for c in claims() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
-    other = next(c for c in claims() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
-    found = evidence.Evidence({claim.pairs[0]: [3.0, 4.0, 5.0]}, {claim.pairs[0]: "cpu"}, {"field-one": False})
-    lines = {line.split("|")[1].strip(): line for line in pages.claims(found).splitlines() if line.startswith("| ")}
+    claim = next(c for c in stated() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
+    other = next(c for c in stated() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
+    comparison = claim.comparisons[0]
+    found = evidence.Evidence({comparison: [3.0, 4.0, 5.0]}, {comparison: "cpu"}, {"field-one": False})
+    lines = {
+        line.split("|")[1].strip(): line
+        for line in claims_page.claims_table(found).splitlines()
+        if line.startswith("| ")
+    }
     assert "+4.0 points (cpu)" in lines[claim.claim] and "`supported`" in lines[claim.claim]
     assert "`not yet measured`" in lines[other.claim]
-    measured = next(c for c in claims() if c.id == "field-one")
+    measured = next(c for c in stated() if c.id == "field-one")
     assert "{bdg-danger}`not`" in lines[measured.claim]
 
 
-def test_a_cost_claim_names_its_rows_and_sets_the_papers_ratio_beside_ours():
+def test_cost_claim_names_its_rows_and_shows_the_papers_ratio_beside_ours():
     lines = {
-        line.split("|")[1].strip(): line.split("|")[2:5] for line in pages.claims(evidence.Evidence()).splitlines()[2:]
+        line.split("|")[1].strip(): line.split("|")[2:5]
+        for line in claims_page.claims_table(evidence.Evidence()).splitlines()[2:]
     }
     where, printed, here = (cell.strip() for cell in lines["CT-Module and the CSN module cost about the same"])
     assert where == "4.1, p. 6, Table 2a: `ct`, `csn`"

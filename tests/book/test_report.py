@@ -9,7 +9,7 @@ from ctnet.book import plots, tables
 from ctnet.book import report as reports
 from ctnet.book.report import Report, networks_compared, networks_on, networks_table, report
 from ctnet.errors import ConfigError
-from ctnet.experiments import records, scales
+from ctnet.experiments import records, run, scales
 from ctnet.experiments.records import Result
 from ctnet.paper import claims, printed
 from ctnet.paper.studies import STUDIES
@@ -58,11 +58,11 @@ def ran(monkeypatch):
     """Every call of `run` that the report makes: (model, seed, fresh, since)."""
     calls = []
 
-    def run(e, fresh=False, since=None):
+    def made(e, fresh=False, since=None):
         calls.append((e.model, e.seed, fresh, since))
         return result(e.seed, 1.0)
 
-    monkeypatch.setattr(reports, "run", run)
+    monkeypatch.setattr(run, "run", made)
     return calls
 
 
@@ -256,7 +256,7 @@ def test_networks_without_records_still_give_tables():
 
 def test_networks_are_run_only_when_asked(monkeypatch):
     made = []
-    monkeypatch.setattr(reports, "run", lambda e, fresh, since: made.append(e) or on_data(e.seed, 1.0, 1.0))
+    monkeypatch.setattr(run, "run", lambda e, fresh, since: made.append(e) or on_data(e.seed, 1.0, 1.0))
     assert networks_on("grid16", ["tsn_resnet50"], "cpu") == {"tsn_resnet50": []} and not made
     found = networks_on("grid16", ["tsn_resnet50"], "cpu", missing=True, init="motionpairs", epochs=3)
     assert {(e.data, e.init, e.recipe.epochs) for e in made} == {("grid16", "motionpairs", 3)}

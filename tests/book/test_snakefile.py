@@ -1,4 +1,4 @@
-"""The Snakefile on three toy notebooks: a failure stops nothing else, and only what changed runs again."""
+"""The Snakefile on three toy notebooks: which of them run, what is asked of Slurm, and what a kill leaves."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ctnet.paths import ROOT
-from tests.book.test_notebook import alive, notebook, wait_until
+from tests.support.notebooks import endless_cell, write_notebook
 
 TOC = """
 format: jb-book
@@ -23,20 +23,21 @@ parts:
       - file: runs/three
 """
 
-# Stands in for ctnet.runner (whose own tests are elsewhere): it says what it was asked, and fails on "broken".
+# Stands in for `python -m ctnet`: logs how it was called, and fails if the notebook says "broken".
 STAND_IN = """
 import pathlib, sys
-notebook, out, *options = sys.argv[1:]
+command, notebook, *options = sys.argv[1:]
 with open("asked.txt", "a") as log:
-    print(pathlib.Path(notebook).stem, *options, file=log)
+    print(pathlib.Path(notebook).stem, command, *options, file=log)
 if "broken" in pathlib.Path(notebook).read_text():
     sys.exit(f"{notebook} failed")
-pathlib.Path(out).write_text("executed")
+pathlib.Path(options[options.index("--out") + 1]).write_text("executed")
 """
 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
+    """A folder with the Snakefile and three notebooks."""
     for folder in ("book", "notebooks"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "Snakefile", tmp_path)
@@ -46,13 +47,22 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def pretended(project) -> Path:
+    """The same folder with `STAND_IN` in place of the library."""
+    (project / "ctnet").mkdir()
+    (project / "ctnet" / "__init__.py").touch()
+    (project / "ctnet" / "__main__.py").write_text(STAND_IN)
+    return project
+
+
 def command(target: str, config: str, *options: str) -> list[str]:
     general = ["--cores", "2", "--keep-going", "--rerun-incomplete", "--nolock", "--resources", "gpu=0"]
     return [sys.executable, "-m", "snakemake", *general, *options, "--config", config, "--", target]
 
 
 def snakemake(project: Path, *options: str, config: str = "scale=smoke") -> tuple[int, str, dict[str, str]]:
-    """Exit code, what was printed, and notebook -> options of the runner, for those that ran."""
+    """Run Snakemake; returns (exit status, standard error, notebook -> words of the call, for those that ran)."""
     asked = project / "asked.txt"
     asked.unlink(missing_ok=True)
     done = subprocess.run(
@@ -62,54 +72,48 @@ def snakemake(project: Path, *options: str, config: str = "scale=smoke") -> tupl
     return done.returncode, done.stderr, {line.partition(" ")[0]: line.partition(" ")[2] for line in lines}
 
 
-def test_only_what_changed_runs_and_a_failure_stops_nothing_else(project):
-    (project / "ctnet").mkdir()
-    (project / "ctnet" / "__init__.py").touch()
-    (project / "ctnet" / "runner.py").write_text(STAND_IN)
-    runs, sources = project / "book" / "runs", project / "notebooks"
+def test_failed_notebook_stops_no_other_and_only_changed_ones_run_again(pretended):
+    runs, sources = pretended / "book" / "runs", pretended / "notebooks"
     (sources / "two.ipynb").write_text("broken")
-
-    code, printed, ran = snakemake(project)
+    code, printed, ran = snakemake(pretended)
     assert code != 0 and set(ran) == {"one", "two", "three"}
     assert "notebooks/two.ipynb failed" in printed
-    assert ran["one"] == '--params {"scale": "smoke"} --end-with-parent'
+    assert ran["one"] == 'run --out book/runs/one.ipynb --params {"scale": "smoke"} --end-with-parent'
     assert {path.stem for path in runs.iterdir()} == {"one", "three"}
 
     (sources / "two.ipynb").write_text("mended")
     (runs / "three.ipynb").unlink()
-    (sources / "one.ipynb").touch()  # touched, not changed
-    code, _, ran = snakemake(project)
+    (sources / "one.ipynb").touch()  # a new time, the same content
+    code, _, ran = snakemake(pretended)
     assert code == 0 and set(ran) == {"two", "three"}
 
-    code, _, ran = snakemake(project, config="scale=cpu")  # another parameter
+
+def test_another_scale_runs_every_notebook_once(pretended):
+    assert set(snakemake(pretended)[2]) == {"one", "two", "three"}
+    code, _, ran = snakemake(pretended, config="scale=cpu")
     assert code == 0 and set(ran) == {"one", "two", "three"}
-    assert snakemake(project, config="scale=cpu")[2] == {}
-
-    code, _, ran = snakemake(project, "--forcerun", "notebook", config="fresh=1")
-    assert code == 0 and len(ran) == 3 and ran["one"].endswith("--end-with-parent --fresh")
-    code, _, ran = snakemake(project, "--forcerun", "notebook", config="missing=1")
-    assert code == 0 and len(ran) == 3 and ran["one"].endswith("--end-with-parent --missing")
+    assert snakemake(pretended, config="scale=cpu")[2] == {}
 
 
-def test_slurm_is_asked_for_a_gpu_cores_memory_and_time(project):
-    """A queue that takes nothing: Snakemake prints what it asked for."""
+@pytest.mark.parametrize("flag", ["fresh", "missing"])
+def test_fresh_and_missing_are_passed_to_every_notebook(pretended, flag):
+    code, _, ran = snakemake(pretended, "--forcerun", "notebook", config=f"{flag}=1")
+    assert code == 0 and len(ran) == 3
+    assert all(words.endswith(f"--end-with-parent --{flag}") for words in ran.values())
+
+
+def test_slurm_is_asked_for_gpu_cores_memory_and_time(project):
+    """The queue accepts nothing; Snakemake prints what it asked for."""
     stub = project / "bin"
     stub.mkdir()
     for name in ("sbatch", "squeue", "sacct", "sacctmgr", "scontrol", "sinfo"):
         (stub / name).write_text("#!/bin/sh\nexit 1\n")
         (stub / name).chmod(0o755)
-    options = [
-        "--executor",
-        "slurm",
-        "--jobs",
-        "1",
-        "--default-resources",
-        "slurm_partition=main",
-        "--slurm-no-account",
-    ]
-    config = ["--config", "scale=gpu", "threads=6", "minutes=90"]
+    options = "--executor slurm --jobs 1 --default-resources slurm_partition=main --slurm-no-account --nolock"
+    options += " --slurm-init-seconds-before-status-checks 1"  # else it waits 40 s before it gives up
+    config = "--config scale=gpu threads=6 minutes=90 -- book/runs/one.ipynb"
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *options, "--nolock", *config, "--", "book/runs/one.ipynb"],
+        [sys.executable, "-m", "snakemake", *options.split(), *config.split()],
         cwd=project,
         capture_output=True,
         text=True,
@@ -121,24 +125,20 @@ def test_slurm_is_asked_for_a_gpu_cores_memory_and_time(project):
         assert f" {words} " in call + " ", call
 
 
-def test_killed_snakemake_leaves_no_kernel_and_the_next_call_goes_on(project, tmp_path):
-    pid_file = tmp_path / "kernel.pid"
-    say = f"import os, pathlib, time\npathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))"
-    notebook(project / "notebooks" / "two.ipynb", f"{say}\ntime.sleep(300)")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    where = {"cwd": project, "env": environment}
-    process = subprocess.Popen(command("book/runs/two.ipynb", "scale=smoke"), stderr=subprocess.DEVNULL, **where)
+def test_killed_snakemake_leaves_no_kernel_and_the_next_call_continues(project, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    source, target = project / "notebooks" / "two.ipynb", "book/runs/two.ipynb"
+    write_notebook(source, endless_cell(pipe))
+    where = {"cwd": project, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    process = subprocess.Popen(command(target, "scale=smoke"), stderr=subprocess.DEVNULL, **where)
     try:
-        assert wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
-        kernel = int(pid_file.read_text())
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=180)
-        assert wait_until(lambda: not alive(kernel)), f"kernel {kernel} outlived Snakemake"
+        with open(pipe) as kernel:  # waits until the kernel runs the cell
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            assert kernel.read() == ""  # waits until the kernel is gone
     finally:
         process.kill()
-    notebook(project / "notebooks" / "two.ipynb", "print('quick')")
-    again = subprocess.run(
-        command("book/runs/two.ipynb", "scale=smoke"), capture_output=True, text=True, check=False, **where
-    )
+    write_notebook(source, "print('quick')")
+    again = subprocess.run(command(target, "scale=smoke"), capture_output=True, text=True, check=False, **where)
     assert again.returncode == 0, again.stderr
-    assert (project / "book" / "runs" / "two.ipynb").exists()
+    assert (project / target).exists() and again.stdout == ""

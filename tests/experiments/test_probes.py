@@ -32,10 +32,9 @@ def test_only_frames_in_order_tell_twins_apart():
     assert right["frames in order"] == 1.0 and right["mean of the frames"] == 0.5
 
 
-def test_the_figures_are_kept_and_found_again(places, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["probes", "motionpairs", "--scale", "smoke"])
+def test_the_figures_are_kept_and_found_again(places):
     assert probes.recorded("motionpairs", "smoke").empty
-    probes.main()
+    probes.record("motionpairs", "smoke")
     kept = probes.recorded("motionpairs", "smoke")
     assert kept["a linear classifier on"].tolist() == list(probes.SEEN)
     assert kept["top-1"].between(0, 100).all() and (kept["clips"] == 176).all()

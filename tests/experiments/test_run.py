@@ -16,11 +16,11 @@ import torch
 from ctnet import paths
 from ctnet.data import motionpairs
 from ctnet.data.loading import readers
-from ctnet.errors import ConfigError, DataError, ResultError, TrainingError
+from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, WeightsError
 from ctnet.experiments import plan, records, run
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.protocol import Protocol
-from ctnet.training import fit
+from ctnet.training import VideoClassifier, fit
 from ctnet.training.recipe import Recipe
 from tests.support.toy import PLAIN, write_set
 
@@ -48,13 +48,13 @@ def home(little, tmp_path, monkeypatch):
 @pytest.fixture
 def steps(monkeypatch):
     """(epoch, step) of every training step that is made from here on."""
-    made, step = [], fit.VideoClassifier.training_step
+    made, step = [], VideoClassifier.training_step
 
     def count(self, batch, number):
         made.append((self.current_epoch, number))
         return step(self, batch, number)
 
-    monkeypatch.setattr(fit.VideoClassifier, "training_step", count)
+    monkeypatch.setattr(VideoClassifier, "training_step", count)
     return made
 
 
@@ -116,16 +116,16 @@ def test_fresh_trains_again_and_replaces_the_record(home, steps):
 def test_fresh_loads_what_another_fresh_call_recorded_meanwhile(home, monkeypatch):
     records.write(E.key, "little", BLANK)
     monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("run twice"))
-    alone = run.alone
+    alone = plan.Plan.alone
 
     @contextmanager
-    def waits(folder):
+    def waits(self):
         records.write(E.key, "little", BLANK | {"metrics": {"top1": 1.0}}, replace=True)
         os.utime(records.path_of(E.key, "little"), (time.time() + 1,) * 2)
-        with alone(folder):
+        with alone(self):
             yield
 
-    monkeypatch.setattr(run, "alone", waits)
+    monkeypatch.setattr(plan.Plan, "alone", waits)
     assert run.run(E, fresh=True).metrics == {"top1": 1.0}
 
 
@@ -358,17 +358,24 @@ def test_weights_of_other_clips_under_the_same_name_are_refused(home, tmp_path):
     e = replace(E, data=str(own), scale="cpu", recipe=replace(E.recipe, batch_size=4))
     run.run(e, progress=False)
     (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
-    with pytest.raises(ResultError, match="weights.safetensors: was trained on other clips than data set .* holds now"):
+    with pytest.raises(
+        WeightsError, match="weights.safetensors: was trained on other clips than the data set holds now"
+    ):
         run.run(replace(e, protocol=replace(e.protocol, crops=3)), progress=False)
 
 
 def test_weights_of_an_earlier_version_are_used_with_the_course_of_their_record(home, steps):
+    from ctnet.models import weights
+
+    def forget_the_course():
+        network = weights.load(plan.folder_of(E) / plan.WEIGHTS)
+        weights.save(network, plan.folder_of(E) / plan.WEIGHTS, classes=network.classes)
+
     first = run.run(E, progress=False)
-    (plan.folder_of(E) / plan.COURSE).unlink()
+    forget_the_course()
     steps.clear()
     again = run.run(replace(E, protocol=replace(E.protocol, clips=2)), progress=False)
     assert steps == [] and again.record["training"] == first.record["training"]
-    (plan.folder_of(E) / plan.COURSE).unlink(missing_ok=True)
     records.path_of(E.key, "little").unlink()
     run.run(replace(E, protocol=replace(E.protocol, clips=3)), progress=False)
     assert steps == ALL_STEPS, "nothing says how these weights were trained: train again"
@@ -382,7 +389,7 @@ def test_ensemble_averages_the_scores_of_its_members_and_names_them(home, steps)
 
     members = (E, replace(E, protocol=replace(E.protocol, clips=2)))
     both = Ensemble(members)
-    result = run.run(both, progress=False)
+    result = run.run_ensemble(both, progress=False)
     assert steps == ALL_STEPS, "the members share their training"
     assert result.record["experiment"]["members"] == [e.key for e in members]
     assert result.record["experiment"]["protocol_name"] == "4x1x1@32 + 4x1x2@32"
@@ -390,7 +397,7 @@ def test_ensemble_averages_the_scores_of_its_members_and_names_them(home, steps)
     together = ensemble(kept)
     assert result.record["predictions"] == together.predictions.tolist() and result.metrics == metrics(together)
     assert records.recorded([*members, both])[2] == result
-    assert run.run(both) == result, "recorded"
+    assert run.run_ensemble(both) == result, "recorded"
 
 
 def test_ensemble_of_recorded_members_without_scores_scores_them_again(home, steps):
@@ -399,7 +406,7 @@ def test_ensemble_of_recorded_members_without_scores_scores_them_again(home, ste
         run.run(e, progress=False)
         (plan.folder_of(e) / f"scores-{e.key}.npz").unlink()
     steps.clear()
-    assert run.run(Ensemble(members), progress=False).seed == 0
+    assert run.run_ensemble(Ensemble(members), progress=False).seed == 0
     assert steps == []
 
 

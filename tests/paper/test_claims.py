@@ -263,12 +263,12 @@ def test_tables_and_verdicts_use_the_same_test(gaps):
 
 
 def test_every_decided_verdict_has_a_badge():
-    from ctnet.book import pages
+    from ctnet.book import claims_page
     from ctnet.paper import evidence
 
-    assert set(pages.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(pages.BADGES.values())) == 4
+    assert set(claims_page.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(claims_page.BADGES.values())) == 4
     found = evidence.Evidence({MORE.comparisons[0]: [-1.0, 0.5]}, {MORE.comparisons[0]: "cpu"})
-    assert "{bdg-secondary}`undecided`" in pages.claims(found)
+    assert "{bdg-secondary}`undecided`" in claims_page.claims_table(found)
 
 
 def test_measured_mechanisms_are_decided_by_their_measurement():

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of the built book: what a page asks for, and what it becomes."""
+"""A headless Chromium for tests of the built book: what a page requests, and the document after its scripts."""
 
 import functools
 import http.server
@@ -21,7 +21,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve `folder` on this machine; yields its address."""
+    """Serve a folder on this machine; yields the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -32,16 +32,21 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def load(url: str, profile: Path, netlog: Path | None = None, *arguments: str) -> str:
-    """Load `url`, let its scripts run, return the document they leave. Only this machine can be reached."""
+    """Load a page and run its scripts, with access to this machine only.
+
+    Args:
+        url: The page.
+        profile: Folder for the browser's own files.
+        netlog: Where to write the log of the network; None for no log.
+        *arguments: More options of Chromium.
+
+    Returns:
+        The document that the scripts leave.
+    """
     command = [
         CHROMIUM,
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-        *(
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-extensions",
-        ),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
         "--host-resolver-rules=MAP * 127.0.0.1:9, EXCLUDE 127.0.0.1",
         f"--user-data-dir={profile}",
         "--virtual-time-budget=20000",
@@ -54,7 +59,7 @@ def load(url: str, profile: Path, netlog: Path | None = None, *arguments: str) -
 
 
 def requests(netlog: Path) -> list[str]:
-    """Every address asked for on behalf of a page (the browser's own errands have no page behind them)."""
+    """Return every address that a page requested; requests of the browser itself have no page as initiator."""
     log = json.loads(netlog.read_text())
     start = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
     found = []
@@ -67,4 +72,5 @@ def requests(netlog: Path) -> list[str]:
 
 
 def host(url: str) -> str | None:
+    """Return the host name of an address."""
     return urlsplit(url).hostname

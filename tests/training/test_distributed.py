@@ -12,6 +12,7 @@ import torch
 from ctnet import console, distributed, paths
 from ctnet.data.loading import EpochSampler
 from ctnet.experiments import plan, records, run, scales
+from ctnet.experiments.experiment import Experiment
 from ctnet.inference import evaluate
 from ctnet.models import weights
 from ctnet.training import launch
@@ -152,10 +153,8 @@ def test_experiment_on_two_devices_shows_progress_and_is_recorded(sets, tmp_path
 
 @pytest.mark.parametrize("scale", scales.SCALES)
 def test_experiment_reaches_the_ranks_unchanged(scale):
-    from ctnet.experiments import worker
-
     (e, *_) = scales.experiments("ctnet_resnet50", scale)
-    assert worker.read(json.dumps(asdict(e))) == e
+    assert Experiment.from_dict(json.loads(json.dumps(asdict(e)))) == e
 
 
 def test_note_is_printed_by_rank_0_only(monkeypatch, capsys):
