@@ -38,14 +38,15 @@ def _claims(options: argparse.Namespace) -> None:
     claims = claims_json()
     if options.json:
         return _print_json(claims)
-    print(f"{'table':>5}  {'verdict':<17} {'effect':>8} {'interval':^16} {'p':>7} {'seeds':>5} {'scale':<5}  claim")
+    head = f"{'id':<20} {'kind':<9} {'table':<5} {'verdict':<17} {'effect':>8} {'interval':^16} {'p':>7} {'seeds':>5}"
+    print(f"{head} {'scale':<5}  claim")
     for c in claims:
         effect = "" if c["effect"] is None else f"{c['effect']:.{3 if c['kind'] == 'cost' else 2}f}"
         interval = "" if c["interval"] is None else "[{:.2f}, {:.2f}]".format(*c["interval"])
         p = "" if c["p"] is None else f"{c['p']:.2g}"
         seeds = "" if c["seeds"] is None else c["seeds"]
-        numbers = f"{effect:>8} {interval:^16} {p:>7} {seeds:>5} {c['scale'] or '':<5}"
-        print(f"{c['table'] or '':>5}  {c['verdict']:<17} {numbers}  {c['claim']}")
+        about = f"{c['id']:<20} {c['kind']:<9} {c['table'] or '':<5} {c['verdict']:<17}"
+        print(f"{about} {effect:>8} {interval:^16} {p:>7} {seeds:>5} {c['scale'] or '':<5}  {c['claim']}")
     return None
 
 

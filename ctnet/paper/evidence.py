@@ -100,7 +100,7 @@ def claims_json(found: Evidence | None = None) -> list[dict]:
         v = verdicts[claim.id]
         made.append({"id": claim.id, "kind": claim.kind, "table": claim.table or None, "claim": claim.claim})
         made[-1] |= {"verdict": v.verdict, "effect": v.effect, "interval": v.interval and list(v.interval), "p": v.p}
-        made[-1] |= {"seeds": v.seeds, "scale": scale_of(claim, found)}
+        made[-1] |= {"seeds": v.seeds, "scale": scale_of(claim, found) if v.seeds else None}
     return made
 
 

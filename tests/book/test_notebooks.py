@@ -57,9 +57,7 @@ def test_notebook_runs_without_errors(path: Path, executed):
     outputs = [o for c in cells for o in c.get("outputs", ())]
     assert not any(o.output_type == "error" for o in outputs)
     pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", ())]
-    assert len(pictures) == len(set(pictures)), (
-        "a cell that shows a figure ends with a semicolon, else the figure appears twice"
-    )
+    assert len(pictures) == len(set(pictures)), "a figure appears twice: end its cell with a semicolon"
 
 
 @pytest.mark.parametrize("table", ["2a", "2g"])

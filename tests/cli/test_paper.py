@@ -76,8 +76,10 @@ def test_claims_json_prints_one_object_for_each_claim(capsys, claims):
 
 def test_claims_text_is_one_line_for_each_claim(capsys, claims):
     head, measured, unmeasured = output(capsys, "claims").splitlines()
-    assert head.split() == ["table", "verdict", "effect", "interval", "p", "seeds", "scale", "claim"]
+    assert head.split() == ["id", "kind", "table", "verdict", "effect", "interval", "p", "seeds", "scale", "claim"]
     numbers = ["4.00", "[1.25,", "6.75]", "0.031", "8", "cpu"]
-    assert measured.split() == ["2a", "supported", *numbers, *CLAIMS[0]["claim"].split()]
-    assert unmeasured.split() == ["not", "yet", "measured", "4×", "fewer", "GFLOPs"]
+    about = [CLAIMS[0]["id"], CLAIMS[0]["kind"], "2a", "supported"]
+    assert measured.split() == [*about, *numbers, *CLAIMS[0]["claim"].split()]
+    about = [CLAIMS[1]["id"], CLAIMS[1]["kind"], "not", "yet", "measured"]
+    assert unmeasured.split() == [*about, "4×", "fewer", "GFLOPs"]
     assert head.index("claim") == measured.index("CT-Module") == unmeasured.index("4×")

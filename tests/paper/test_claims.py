@@ -317,3 +317,12 @@ def test_claims_json_has_one_object_for_each_claim():
     assert low < 0 < measured["effect"] < high and measured["p"] > claims.LEVEL
     assert cost["verdict"] == SUPPORTED and cost["effect"] > 1 and cost["interval"] is cost["seeds"] is None
     assert mechanism["verdict"] == SUPPORTED and mechanism["scale"] is None
+    half_measured = next(o for o in objects if o["verdict"] == UNMEASURED)
+    assert half_measured["effect"] is half_measured["seeds"] is half_measured["scale"] is None
+
+
+def test_claim_with_a_comparison_missing_has_no_scale():
+    claim = CLAIMS["2b-best"]
+    found = evidence.Evidence({claim.comparisons[0]: [1.0, 2.0]}, {claim.comparisons[0]: "cpu"})
+    (line,) = [o for o in evidence.claims_json(found) if o["id"] == claim.id]
+    assert line["verdict"] == UNMEASURED and line["scale"] is None
