@@ -4,6 +4,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+__all__ = [
+    "ConfigError",
+    "CtnetError",
+    "DataError",
+    "ExportError",
+    "ResultError",
+    "TrainingError",
+    "VideoError",
+    "WeightsError",
+]
+
 # extra -> the packages that ctnet imports from it; a checkout on PYTHONPATH has no metadata to read this from
 _EXTRAS = {
     "train": ["lightning", "torchmetrics"],

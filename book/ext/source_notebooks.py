@@ -33,7 +33,7 @@ def link_sources(app, pagename, templatename, context, doctree):
             for button in _buttons(context.get("header_buttons", [])):
                 if button.get("label") == "download-source-button":
                     button["url"] = url
-    context["body"] += f'<p class="source-notebook">Files of this page: {" · ".join(links)}</p>'
+    context["body"] += f'<p class="source-notebook">Files of this page: {", ".join(links)}</p>'
 
 
 def _buttons(buttons):

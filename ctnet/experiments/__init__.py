@@ -10,6 +10,7 @@ _WHERE = {
     "Ensemble": "experiment",
     "SCALES": "scales",
     "experiments": "scales",
+    "Plan": "plan",
     "resolve": "plan",
     "Result": "records",
     "recorded": "records",

@@ -7,6 +7,7 @@ modules, as `ctnet.saliency` and `ctnet.export` are.
 from importlib import import_module
 
 _WHERE = {
+    "Clips": "scores",
     "Scores": "scores",
     "class_map": "saliency",
     "ensemble": "scores",

@@ -8,8 +8,11 @@ from importlib import import_module
 _WHERE = {
     "CTConfig": "network",
     "CTModule": "ct_module",
+    "Cost": "cost",
     "FrameNetwork": "network",
     "InceptionConfig": "inception",
+    "InceptionV3": "inception",
+    "ResNet": "resnet",
     "ResNetConfig": "resnet",
     "balanced_sizes": "ct_module",
     "create_model": "zoo",

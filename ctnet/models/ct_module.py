@@ -84,7 +84,7 @@ class TensorExcitation(nn.Module):
     C -> C/4 -> C with BN and ReLU between them, and only that matches the paper's parameter counts.
 
     Args:
-        channels: C.
+        channels: Number of channels (C).
         groups: C / C_k.
         kernel: SPATIAL, TEMPORAL or POINT.
     """
@@ -124,7 +124,7 @@ class SubOperation(nn.Module):
 
     Args:
         c_in: Channels of X_{k-1}; C, except where the module changes the number of channels.
-        channels: C.
+        channels: Number of channels (C).
         size: C_k.
         kernels: One kernel for each convolution, such as `PARALLEL`.
         connect: `parallel` (Eq. 5) or `serial`.
@@ -249,8 +249,8 @@ def balanced_sizes(channels: int, num_sizes: int) -> tuple[int, ...]:
     """Split channels into sub-dimensions of nearly equal size, the largest first (Table 2d, sqrt(C)).
 
     Args:
-        channels: C.
-        num_sizes: K.
+        channels: Number of channels (C).
+        num_sizes: Number of sub-dimensions (K).
 
     Returns:
         (C_1, .., C_K) with product C.

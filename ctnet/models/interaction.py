@@ -58,7 +58,7 @@ def after(operations: int, channels: int, sizes: tuple[int, ...], kernels=None) 
 
     Args:
         operations: From 1 to K.
-        channels: C.
+        channels: Number of channels (C).
         sizes: (C_1, .., C_K).
         kernels: Its kernels; by default a spatial and a temporal one in parallel in each sub-operation.
     """
@@ -71,7 +71,7 @@ def table_1(channels: int = 64) -> dict[str, list[Field]]:
     """Measure Table 1.
 
     Args:
-        channels: C.
+        channels: Number of channels (C).
 
     Returns:
         For each method, the interaction field after each of its sub-operations.
@@ -97,7 +97,7 @@ def special_case_gap(name: str, channels: int = 8) -> float:
 
     Args:
         name: A key of SPECIAL.
-        channels: C.
+        channels: Number of channels (C).
 
     Returns:
         The largest difference of their outputs on random clips, relative to the largest output, in double precision.

@@ -77,7 +77,7 @@ def temporal_shift(x: Tensor, frames: int, fraction: int = 8) -> Tensor:
 
     Args:
         x: (N*T, C, H, W).
-        frames: T.
+        frames: Number of frames (T).
         fraction: C / fraction channels come from the next frame, as many from the frame before, the rest stay. Zeros
             come from outside the clip.
 
