@@ -45,7 +45,7 @@ def declared() -> list[Requirement]:
     ]
 
 
-def test_the_lock_is_exact_and_names_no_place():
+def test_lock_has_exact_versions_and_no_urls():
     for pin in PINS:
         assert re.fullmatch(r"==[^,*]+", str(pin.specifier)), f"{pin} is not one exact version"
         assert pin.url is None, f"{pin} comes from one place only"
@@ -54,7 +54,7 @@ def test_the_lock_is_exact_and_names_no_place():
 
 @pytest.mark.parametrize("python", ["3.11", "3.12"])
 @pytest.mark.parametrize("machine", [LINUX, MAC], ids=["linux", "mac"])
-def test_the_lock_meets_what_pyproject_asks_for(machine, python):
+def test_lock_satisfies_pyproject(machine, python):
     pins = pins_on(machine, python)
     environment = {**machine, "python_version": python}
     for wanted in declared():
@@ -63,7 +63,7 @@ def test_the_lock_meets_what_pyproject_asks_for(machine, python):
             assert version and wanted.specifier.contains(version, prereleases=True), f"{wanted} is locked at {version}"
 
 
-def test_what_only_linux_can_install_is_marked():
+def test_linux_only_packages_have_markers():
     linux, mac = pins_on(LINUX, "3.11"), pins_on(MAC, "3.11")
     only_linux = {name for name in linux if name.startswith(("nvidia-", "cuda-")) or name in ("decord", "triton")}
     assert "decord" in only_linux and len(only_linux) > 10
@@ -71,7 +71,7 @@ def test_what_only_linux_can_install_is_marked():
     assert mac["torch"] == linux["torch"] and mac["av"] == linux["av"]
 
 
-def test_the_environment_is_the_lock():
+def test_environment_matches_the_lock():
     """What runs these tests is what the lock says, for the packages that results depend on."""
     from importlib.metadata import version
 
@@ -83,14 +83,14 @@ def test_the_environment_is_the_lock():
     assert {name: version(name) for name in names} == {name: pins[name] for name in names}
 
 
-def test_conda_users_get_the_same_pins():
+def test_conda_environment_installs_the_lock():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, _, pip = conda["dependencies"]
     assert pip == {"pip": ["-r requirements.lock"]}
     assert python.partition("=")[2] in ("3.11", "3.12")
 
 
-def test_every_dependency_says_why():
+def test_every_dependency_has_a_comment():
     """One comment for each line of dependencies: a reader sees what may be left out."""
     text = (ROOT / "pyproject.toml").read_text()
     lines = [line for line in text.splitlines() if re.match(r'    "[A-Za-z].*",', line)]
@@ -101,12 +101,12 @@ def test_every_dependency_says_why():
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def test_the_book_shows_every_notebook():
+def test_book_lists_every_notebook():
     assert sorted(notebooks(ROOT / "book")) == [path.stem for path in SOURCES]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_a_notebook_is_stored_clean(path):
+def test_notebook_is_stored_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
@@ -119,7 +119,7 @@ def test_a_notebook_is_stored_clean(path):
     assert first.cell_type == "markdown" and first.source.startswith("# ")
 
 
-def test_style():
+def test_ruff_finds_nothing():
     """ruff, over the library, the tests, the notebooks and the rest."""
     command = [sys.executable, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -133,7 +133,7 @@ def test_make_help_lists_every_target():
         assert f"make {target} " in listed
 
 
-def test_the_names_of_the_readme_are_there_after_import_ctnet_alone():
+def test_names_in_the_readme_work_after_import_ctnet():
     snippet = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     names = set(re.findall(r"ctnet((?:\.[a-z_]+)+)\(", snippet))
     assert {".data.normalize", ".saliency.saliency", ".export.to_onnx", ".load_released"} <= names
@@ -141,7 +141,7 @@ def test_the_names_of_the_readme_are_there_after_import_ctnet_alone():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_no_large_file_is_stored():
+def test_repository_is_small_and_holds_nothing_generated():
     """The repository stays under 20 MB, and nothing generated is in it."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if files.returncode:
@@ -153,7 +153,7 @@ def test_no_large_file_is_stored():
     assert not [path for path in sizes if str(path).startswith(generated)]
 
 
-def test_it_is_imported_beside_its_own_folder_too(tmp_path):
+def test_import_works_beside_a_folder_named_ctnet(tmp_path):
     """A folder named ctnet in the working directory, as a clone is, must not be taken for an empty package."""
     (tmp_path / "ctnet").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -108,7 +108,7 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
 
 
 def configured(name: str, **overrides) -> ResNetConfig | InceptionConfig:
-    """The config of a name with its overrides; arguments and errors as of `create_model`."""
+    """The config of a name with its overrides; arguments and errors are those of `create_model`."""
     if name not in ZOO:
         raise unknown("model", name, ZOO)
     config = ZOO[name]
@@ -133,7 +133,7 @@ def signature(name: str, **overrides) -> tuple:
 
     Args:
         name: One of `list_models()`.
-        **overrides: As of `create_model`.
+        **overrides: As in `create_model`.
 
     Returns:
         A hashable value.
@@ -150,12 +150,12 @@ def signature(name: str, **overrides) -> tuple:
 
 
 def same_network(a: str, b: str, **overrides) -> bool:
-    """Whether two names are the same network under the same overrides: small depths and widths leave variants alike.
+    """Whether two names give the same network under the same overrides, as some do at small depths and widths.
 
     Args:
         a: One of `list_models()`.
         b: Another.
-        **overrides: As of `create_model`.
+        **overrides: As in `create_model`.
 
     Raises:
         ConfigError: One of them has no such network. Then there is nothing to compare, so the answer is not False.

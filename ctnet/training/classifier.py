@@ -75,7 +75,7 @@ class VideoClassifier(L.LightningModule):
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"the loss is {loss.item()} in epoch {self.current_epoch}, step {step}: lower the learning rate "
-                    f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is whole"
+                    f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is intact"
                 )
             self.accuracy(logits, labels)
             self.read, self.lost = self.read + size, self.lost + size * loss.item()
@@ -122,7 +122,7 @@ class VideoClassifier(L.LightningModule):
         if not all(torch.isfinite(p).all() for p in self.network.parameters()):
             raise TrainingError(
                 f"weights are not finite after epoch {self.current_epoch}: lower the learning rate; "
-                "the last checkpoint is whole"
+                "the last checkpoint is intact"
             )
 
     def _reset_sums(self):

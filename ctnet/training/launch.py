@@ -33,7 +33,7 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str |
     if gpus and devices > gpus:
         raise ConfigError(f"{nodes} x {devices} processes: each needs a GPU of its own, and {gpus} are visible here")
     if nodes > 1 and not rendezvous:
-        raise ConfigError(f"{nodes} machines find each other at one of them: --rendezvous HOST:PORT, the same on all")
+        raise ConfigError(f"{nodes} machines need --rendezvous HOST:PORT: a free port on one of them, the same on all")
     meet = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous]
     command = [sys.executable, "-m", "ctnet.training.launch", *(meet if nodes > 1 else ["--standalone"])]
     command += ["--nproc-per-node", str(devices), "-m", *words]

@@ -117,7 +117,7 @@ def test_every_link_and_image_exists(built):
     assert len(images) >= len(status.notebooks(ROOT / "book")) - 2
 
 
-def test_no_tag_loads_anything_from_another_host(built):
+def test_html_tags_load_nothing_from_other_hosts(built):
     """Looks at scripts, styles, images and frames; a browser test below covers what scripts request."""
 
     class Loaded(HTMLParser):
@@ -167,7 +167,7 @@ def test_first_page_has_a_verdict_for_every_claim(built):
     assert page.count("sd-badge") == len(stated())
 
 
-def test_warning_fails_the_build(built, capsys):
+def test_build_fails_on_a_warning(built, capsys):
     source = built.parents[1]
     page = source / "report.md"
     text = page.read_text()
@@ -194,7 +194,7 @@ def test_browser_log_shows_a_request_to_another_host(chromium, tmp_path):
     assert "http://outside.example/x" in browser.requests(tmp_path / "netlog.json")
 
 
-def test_no_page_requests_anything_from_another_host(built, chromium, tmp_path):
+def test_opened_pages_request_nothing_from_other_hosts(built, chromium, tmp_path):
     names = [str(page.relative_to(built)) for page in html_pages(built)]
     shutil.copytree(built, tmp_path / "html")
     frames = tmp_path / "html" / "all_pages.html"
@@ -232,7 +232,7 @@ def test_accuracy_verdict_names_its_scale():
     assert "{bdg-danger}`not`" in lines[measured.claim]
 
 
-def test_cost_claim_names_its_rows_and_shows_the_papers_ratio_beside_ours():
+def test_cost_claim_shows_its_rows_and_both_ratios():
     lines = {
         line.split("|")[1].strip(): line.split("|")[2:5]
         for line in claims_page.claims_table(evidence.Evidence()).splitlines()[2:]

@@ -81,7 +81,7 @@ def test_accuracies_are_means_over_seeds():
     assert list(frame["seeds"]) == [2, 1, 0]
 
 
-def test_accuracies_stand_beside_the_size_of_the_small_network_and_not_the_papers():
+def test_accuracies_table_shows_the_size_of_the_small_network():
     frame = report_of("2g", {"tsn": [result(0, 12.0)], "ct": [result(0, 81.0)]}).accuracies()
     assert not [column for column in frame if "GFLOPs" in column]
     assert (
@@ -92,7 +92,7 @@ def test_accuracies_stand_beside_the_size_of_the_small_network_and_not_the_paper
     assert all(float(value) < 1 for value in frame["parameters (M)"])
 
 
-def test_size_at_the_paper_scale_is_the_papers():
+def test_size_at_the_paper_scale_equals_that_of_the_paper():
     found = {"ct_pw_te": [result(0, 50.0, scale="paper")]}
     found["ct_pw_te"][0].record["data"]["classes"] = ["a"] * 174
     size = report_of("2g", found, "paper").sizes["ct_pw_te"]
@@ -172,13 +172,13 @@ def test_rows_seeds_and_epochs_choose_what_runs(ran):
         ({"column": "top2"}, "unknown column of accuracies in Table 2g 'top2'; did you mean top1"),
     ],
 )
-def test_unknown_names_are_errors_that_name_the_near_ones(arguments, message, ran):
+def test_unknown_name_error_lists_similar_names(arguments, message, ran):
     with pytest.raises(ConfigError, match=message):
         report(**{"table": "2g", "scale": "cpu"} | arguments)
     assert ran == []
 
 
-def test_rows_without_a_form_at_the_scale_are_left_out():
+def test_rows_that_cannot_be_built_at_the_scale_are_left_out():
     assert "blocks1" not in report("2e", "cpu").results and "blocks1" in report("2e", "gpu").results
 
 

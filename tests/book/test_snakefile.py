@@ -81,7 +81,7 @@ def test_failed_notebook_stops_no_other_and_only_changed_ones_run_again(pretende
     assert ran["one"] == 'run --out book/runs/one.ipynb --params {"scale": "smoke"} --end-with-parent'
     assert {path.stem for path in runs.iterdir()} == {"one", "three"}
 
-    (sources / "two.ipynb").write_text("mended")
+    (sources / "two.ipynb").write_text("repaired")
     (runs / "three.ipynb").unlink()
     (sources / "one.ipynb").touch()  # a new time, the same content
     code, _, ran = snakemake(pretended)

@@ -8,7 +8,7 @@ from ctnet.experiments.scales import SCALES
 pytest_plugins = "tests.support.prepared"
 
 
-def test_a_ridge_is_the_closed_form_of_least_squares_with_a_penalty():
+def test_ridge_equals_the_closed_form_solution():
     generator = torch.Generator().manual_seed(0)
     train, labels = torch.randn(40, 6, generator=generator).double(), torch.arange(40) % 3
     test = torch.randn(25, 6, generator=generator).double()
@@ -19,7 +19,7 @@ def test_a_ridge_is_the_closed_form_of_least_squares_with_a_penalty():
     assert torch.equal(probes.ridge(train, labels, test, 0.1), (z @ weights).argmax(1))
 
 
-def test_only_frames_in_order_tell_twins_apart():
+def test_only_the_probe_on_ordered_frames_tells_twins_apart():
     generator = torch.Generator().manual_seed(0)
     clips = torch.rand(60, 1, 4, 3, 3, generator=generator)
     clips[:, :, 0] += 3  # a flash in the first frame; in the twins in the last
@@ -32,7 +32,7 @@ def test_only_frames_in_order_tell_twins_apart():
     assert right["frames in order"] == 1.0 and right["mean of the frames"] == 0.5
 
 
-def test_the_figures_are_kept_and_found_again(places):
+def test_recorded_accuracies_are_read_back(places):
     assert probes.recorded("motionpairs", "smoke").empty
     probes.record("motionpairs", "smoke")
     kept = probes.recorded("motionpairs", "smoke")

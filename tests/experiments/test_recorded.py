@@ -14,7 +14,7 @@ ROOT = paths.ROOT / "data" / "results"
 FILES = sorted(path for path in ROOT.glob("*/[!.]*.json") if path.parent.name not in records.MEASURED)
 
 
-def test_every_file_of_the_results_is_a_record_or_a_known_kind():
+def test_results_folder_holds_only_records_and_known_files():
     others = [p for p in ROOT.rglob("*") if p.is_file() and p not in FILES]
     assert len(FILES) >= 90
     assert all(p.parent.name in records.MEASURED or p.name.startswith("probes-") for p in others)
@@ -47,6 +47,6 @@ def test_tsn_is_at_chance_within_strict_pairs():
         assert abs(share - 50) <= 3 * 100 * 0.5 / clips**0.5
 
 
-def test_ctnet_leaves_chance_on_the_strict_tier_and_is_not_perfect():
+def test_ctnet_is_above_chance_on_the_strict_tier_and_not_perfect():
     shares = strict("ctnet_resnet50", "tiers.strict")
     assert 80 < min(shares) and max(shares) < 100

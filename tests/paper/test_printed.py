@@ -44,17 +44,17 @@ def digest(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", printed.tables())
-def test_stored_counts_and_digest(name):
+def test_stored_figures_have_the_known_counts_and_digest(name):
     lines = figures(name)
     assert (len(lines), sum(len(line) - 1 for line in lines), digest(name)) == STORED[name]
 
 
-def test_every_table_has_a_file_and_every_file_a_table():
+def test_tables_match_the_files_on_disk():
     files = {p.stem.removeprefix("table_") for p in paths.paper_root().glob("table_*.csv")}
     assert files == set(printed.tables())
 
 
-def test_rows_are_named_once():
+def test_row_names_are_unique():
     assert len(ROWS) == len(printed.rows()) == 115
 
 
@@ -95,12 +95,12 @@ QUOTED = [
 
 
 @pytest.mark.parametrize(("a", "b", "column", "points"), STATED)
-def test_differences_stated_in_the_text(a, b, column, points):
+def test_differences_match_the_text(a, b, column, points):
     assert figure(a, column) - figure(b, column) == pytest.approx(points)
 
 
 @pytest.mark.parametrize(("ref", "column", "text"), QUOTED)
-def test_figures_quoted_in_the_text(ref, column, text):
+def test_figures_match_the_text(ref, column, text):
     assert ROWS[ref].printed[column] == text
 
 
@@ -112,11 +112,11 @@ def test_figures_quoted_in_the_text(ref, column, text):
         ("4/ct_en", "4/slowfast_r101_80", "2.4"),
     ],
 )
-def test_factors_stated_in_the_text(a, b, times):
+def test_factors_match_the_text(a, b, times):
     assert costs.agrees(times, figure(b, "gflops") / figure(a, "gflops"))
 
 
-def test_table_4_multiplies_one_view_by_the_views():
+def test_table_4_gflops_are_those_of_one_view_times_the_views():
     rows = [row for row in printed.rows() if row.table == "4" and "gflops" in row.paper]
     assert len(rows) == 21
     for row in rows:
@@ -126,7 +126,7 @@ def test_table_4_multiplies_one_view_by_the_views():
     assert figure("4/ct_en", "gflops_view") == pytest.approx(74.6 + 145.5)
 
 
-def test_table_6_adds_up_its_ensembles():
+def test_table_6_ensembles_are_sums_of_their_members():
     def total(suffix):
         return sum(figure(f"6/ct_{frames}{suffix}", "gflops") for frames in (8, 12, 16, 24))
 
@@ -184,7 +184,7 @@ def in_order(needles: list[str], tokens: list[str]) -> str | None:
     return next((needle for needle in needles if needle not in rest), None)
 
 
-def test_in_order_sees_a_wrong_and_a_swapped_figure():
+def test_in_order_finds_a_wrong_and_a_swapped_figure():
     tokens = "Top-1 46.1 47.0 46.8 47.3".split()
     assert in_order(["46.1", "46.8"], tokens) is None
     assert in_order(["46.8", "46.1"], tokens) == "46.1"
@@ -193,7 +193,7 @@ def test_in_order_sees_a_wrong_and_a_swapped_figure():
 
 @pytest.mark.skipif("CTNET_PAPER_TEXT" not in os.environ, reason="CTNET_PAPER_TEXT names no file")
 @pytest.mark.parametrize("name", [name for name in printed.tables() if name != "1"])
-def test_every_column_stands_in_the_text_in_its_order(name):
+def test_every_column_is_in_the_text_in_order(name):
     text = Path(os.environ["CTNET_PAPER_TEXT"]).read_text(encoding="utf-8")
     start, end = SECTIONS[name[0]]
     tokens = re.sub(r"=(\d+\.?\d*)×(\d+|N/A)\b", r" \1 \2 ", text[text.index(start) : text.index(end)])
@@ -220,7 +220,7 @@ def test_agrees_rounds_to_the_printed_digits(printed, ours, same):
     assert costs.agrees(printed, ours) is same
 
 
-def test_table_gives_numbers_or_printed_strings():
+def test_table_returns_numbers_or_printed_strings():
     assert printed.table("2a").set_index("row").loc["c3d", "top5"] == 75.0
     assert printed.table("2a", printed=True).set_index("row").loc["c3d", "top5"] == "75.0"
     sparse = printed.table("3").set_index("row")
@@ -228,7 +228,7 @@ def test_table_gives_numbers_or_printed_strings():
     assert list(printed.table("1")["interact_field"])[-1] == "(2K+1)^3"
 
 
-def test_wrong_names_and_broken_files_are_named(tmp_path, monkeypatch):
+def test_unknown_names_and_broken_files_raise(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="unknown table '2'; did you mean 2h"):
         printed.table("2")
     with pytest.raises(ConfigError, match="2a/ct"):
@@ -241,7 +241,7 @@ def test_wrong_names_and_broken_files_are_named(tmp_path, monkeypatch):
         printed.table("2a")
 
 
-def test_an_ensemble_that_does_not_pair_up_is_named():
+def test_ensemble_with_unequal_numbers_of_models_and_frames_raises():
     line = {"row": "en", "method": "", "model": "a+b", "num_frames": "8+16+24", "crops": "1", "clips": "1",
             "size": "256", "classes": "174"}  # fmt: skip
     with pytest.raises(DataError, match="x/en: 2 models and 3 frame counts"):
