@@ -1,4 +1,4 @@
-"""What the targets of the Makefile and the rules of the Snakefile run."""
+"""The commands of the Makefile's targets, and the files and GPUs of the Snakefile's rules."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The project's own files: they agree with each other, and notebooks are stored clean."""
+"""The project's own files: they agree with each other, and notebooks are stored without outputs."""
 
 import os
 import re
@@ -30,7 +30,7 @@ MAC = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system":
 
 
 def pins_on(machine: dict[str, str], python: str) -> dict[str, str]:
-    """Name -> version of what the lock installs there."""
+    """Return name -> version of the packages that the lock installs on a machine."""
     environment = {**machine, "python_version": python, "python_full_version": f"{python}.9"}
     chosen = [pin for pin in PINS if pin.marker is None or pin.marker.evaluate(environment)]
     names = [canonicalize_name(pin.name) for pin in chosen]
@@ -39,6 +39,7 @@ def pins_on(machine: dict[str, str], python: str) -> dict[str, str]:
 
 
 def declared() -> list[Requirement]:
+    """Return the requirements of pyproject.toml, with those of all extras."""
     extras = PROJECT["project"]["optional-dependencies"].values()
     return [
         Requirement(line) for line in [*PROJECT["project"]["dependencies"], *(e for extra in extras for e in extra)]
@@ -48,7 +49,7 @@ def declared() -> list[Requirement]:
 def test_lock_has_exact_versions_and_no_urls():
     for pin in PINS:
         assert re.fullmatch(r"==[^,*]+", str(pin.specifier)), f"{pin} is not one exact version"
-        assert pin.url is None, f"{pin} comes from one place only"
+        assert pin.url is None, f"{pin} has a URL"
     assert not [line for line in LOCK if line.startswith("-") or "://" in line]
 
 
@@ -72,12 +73,12 @@ def test_linux_only_packages_have_markers():
 
 
 def test_environment_matches_the_lock():
-    """What runs these tests is what the lock says, for the packages that results depend on."""
+    """The tests run with the locked versions of the packages that results depend on."""
     from importlib.metadata import version
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     if not (sys.platform == "linux" and (ROOT / ".venv") == Path(sys.prefix)):
-        pytest.skip("not run from .venv on Linux: another set of versions is allowed")
+        pytest.skip("not run from .venv on Linux, so other versions are allowed")
     pins = pins_on(LINUX, python)
     names = ("torch", "torchvision", "lightning", "numpy", "jupyter-book", "pydata-sphinx-theme")
     assert {name: version(name) for name in names} == {name: pins[name] for name in names}
@@ -91,7 +92,7 @@ def test_conda_environment_installs_the_lock():
 
 
 def test_every_dependency_has_a_comment():
-    """One comment for each line of dependencies: a reader sees what may be left out."""
+    """Each dependency has a comment that says what it is for."""
     text = (ROOT / "pyproject.toml").read_text()
     lines = [line for line in text.splitlines() if re.match(r'    "[A-Za-z].*",', line)]
     assert len(lines) == len(declared())
@@ -110,9 +111,9 @@ def test_notebook_is_stored_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
-        assert not cell.get("outputs"), "outputs are stored: clear them"
-        assert cell.get("execution_count") is None, "execution counts are stored: clear them"
-        assert not {"papermill", "execution"} & set(cell.metadata), "traces of a run are stored"
+        assert not cell.get("outputs"), "the notebook holds outputs: clear them"
+        assert cell.get("execution_count") is None, "the notebook holds execution counts: clear them"
+        assert not {"papermill", "execution"} & set(cell.metadata), "the notebook holds metadata of a run"
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
     assert "scale" in parameter_names(path)
     first = notebook.cells[0]
@@ -120,14 +121,13 @@ def test_notebook_is_stored_without_outputs(path):
 
 
 def test_ruff_finds_nothing():
-    """ruff, over the library, the tests, the notebooks and the rest."""
     command = [sys.executable, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
 
 
 def test_make_help_lists_every_target():
-    """What the README promises is there, and `make` alone only lists it."""
+    """`make` alone lists the targets and runs none of them."""
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("setup", "book", "test", "lab", "bench", "soak", "clean"):
         assert f"make {target} " in listed
@@ -142,7 +142,7 @@ def test_names_in_the_readme_work_after_import_ctnet():
 
 
 def test_repository_is_small_and_holds_nothing_generated():
-    """The repository stays under 20 MB, and nothing generated is in it."""
+    """The limit is 20 MB."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if files.returncode:
         pytest.skip("not a git checkout")
@@ -154,7 +154,7 @@ def test_repository_is_small_and_holds_nothing_generated():
 
 
 def test_import_works_beside_a_folder_named_ctnet(tmp_path):
-    """A folder named ctnet in the working directory, as a clone is, must not be taken for an empty package."""
+    """A folder named ctnet in the working directory, such as a clone, must not be imported as an empty package."""
     (tmp_path / "ctnet").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-c", "import ctnet; print(ctnet.create_model.__name__)"]

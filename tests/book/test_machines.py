@@ -1,4 +1,4 @@
-"""Tables of what was measured on each machine."""
+"""Tables of the measurements on each machine."""
 
 from ctnet.book import machines
 

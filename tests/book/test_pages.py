@@ -74,6 +74,7 @@ def built(tmp_path_factory) -> Path:
 
 
 def html_pages(built: Path) -> list[Path]:
+    """Return the HTML files of the pages, without static files."""
     return sorted(p for p in built.rglob("*.html") if not {"_static", "_sources"} & set(p.relative_to(built).parts))
 
 
@@ -118,7 +119,7 @@ def test_every_link_and_image_exists(built):
 
 
 def test_html_tags_load_nothing_from_other_hosts(built):
-    """Looks at scripts, styles, images and frames; a browser test below covers what scripts request."""
+    """Check scripts, styles, images and frames; a browser test below covers the requests of scripts."""
 
     class Loaded(HTMLParser):
         def __init__(self):
@@ -187,7 +188,7 @@ def chromium(tmp_path_factory) -> Path:
 
 
 def test_browser_log_shows_a_request_to_another_host(chromium, tmp_path):
-    """Shows that the next test can fail."""
+    """This proves that the next test can fail."""
     (tmp_path / "page.html").write_text('<script>fetch("http://outside.example/x")</script>')
     with browser.served(tmp_path) as address:
         browser.load(f"{address}/page.html", chromium, tmp_path / "netlog.json")

@@ -1,4 +1,4 @@
-"""What the book's tables share: figures as text, costs, labels, and the CSV beside each table."""
+"""The shared parts of the book's tables: figures as text, costs, labels, and CSV files."""
 
 import csv
 from dataclasses import replace

@@ -57,7 +57,7 @@ def test_prepare_draws_the_set(capsys, tmp_path, monkeypatch):
 def test_probe_prints_and_records_an_accuracy_for_each_classifier(capsys, places):
     printed = output(capsys, "data", "probe", "motionpairs", "--scale", "smoke")
     kept = probes.recorded("motionpairs", "smoke")
-    assert kept["a linear classifier on"].tolist() == list(probes.SEEN)
+    assert kept["a linear classifier on"].tolist() == list(probes.FEATURES)
     for name, accuracy in zip(kept["a linear classifier on"], kept["top-1"], strict=True):
         (line,) = (line for line in printed.splitlines() if name in line)
         assert f" {accuracy} " in line

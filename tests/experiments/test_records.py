@@ -1,4 +1,4 @@
-"""Recorded results: written whole or not at all, read with care, looked up by the name of a metric."""
+"""Recorded results: written atomically, checked when read, and looked up by the name of a metric."""
 
 import json
 import os
@@ -31,6 +31,7 @@ RECORD = {
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
+    """An empty folder for results."""
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path))
     return tmp_path
 
@@ -69,7 +70,7 @@ def test_kill_before_the_rename_keeps_the_old_result(place, monkeypatch):
         records.write("a", "cpu", RECORD | {"labels": []}, replace=True)
     assert seen == {"whole": RECORD | {"labels": []}, "beside": True}
     assert records.read("a", "cpu").record == RECORD
-    monkeypatch.setattr(os, "getpid", lambda: 1)  # another process
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # as if from another process
     records.write("a", "cpu", RECORD | {"labels": []}, replace=True)
     assert [p.name for p in (place / "cpu").iterdir()] == ["a.json"]
 
@@ -126,6 +127,7 @@ def test_provenance_has_versions_device_and_time():
 
 
 def git(folder, *words):
+    """Run git in a folder."""
     identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
     subprocess.run(["git", "-C", folder, *identity, *words], check=True, capture_output=True)
 
@@ -141,7 +143,7 @@ def test_commit_ends_with_plus_if_the_library_was_changed(tmp_path, monkeypatch)
     git(tmp_path, "commit", "-q", "-m", "first")
     clean = provenance.commit()
     assert len(clean) == 10 and not clean.endswith("+")
-    (tmp_path / "notes").write_text("beside the library")
+    (tmp_path / "notes").write_text("not a file of the library")
     assert provenance.commit() == clean
     (tmp_path / "ctnet" / "a.py").write_text("a = 2\n")
     assert provenance.commit() == clean + "+"

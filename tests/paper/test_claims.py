@@ -1,4 +1,4 @@
-"""The paper's claims: complete, consistent with its tables, and decided by rules that can go either way."""
+"""The paper's claims: complete, consistent with its tables, and decided by rules that can fail."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def test_mechanism_claims_name_existing_tests():
             assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8"), claim.id
 
 
-# --- costs
+# --- verdicts on costs
 
 
 def test_cost_claims_have_known_verdicts_with_our_counts():
@@ -82,6 +82,7 @@ def test_printed_costs_support_the_stated_factors():
 
 
 def cost_claim(test: str, value: str = "") -> claims.Claim:
+    """Return a cost claim about a row `a` and as many rows `b1`, `b2` as the test compares it with."""
     names = {"less": "light", "falling": "2b-cost", "similar": "2a-csn-cost", "times_fewer": "3-nl-cost"}
     b = ("b1",) if test in ("similar", "times_fewer") else () if test == "prints" else ("b1", "b2")
     return replace(CLAIMS[names.get(test, "3-en-280")], test=test, a="a", b=b, value=value)
@@ -113,7 +114,7 @@ def test_cost_verdict_follows_its_rule(test, value, a, b1, b2, verdict):
     assert claims.cost_verdict(cost_claim(test, value), costs.__getitem__).verdict == verdict
 
 
-# --- accuracies
+# --- verdicts on accuracies
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_p_value_and_interval_equal_a_paired_t_test_by_hand():
 
 def test_comparable_accuracy_takes_the_larger_one_sided_p_value():
     result = claims.accuracy_verdict(CLOSE, [0.4, 0.6, 0.5])
-    t = (1.0 - 0.5) / (0.1 / math.sqrt(3))  # distance to the nearer margin; one-sided, two degrees of freedom
+    t = (1.0 - 0.5) / (0.1 / math.sqrt(3))  # from the nearer margin, with two degrees of freedom
     assert result.p == pytest.approx((1 - t / math.sqrt(t * t + 2)) / 2)
 
 
@@ -204,7 +205,7 @@ def test_claim_of_another_kind_raises():
         claims.cost_verdict(MORE)
 
 
-# --- all together
+# --- verdicts on all claims
 
 
 def test_only_cost_claims_are_decided_without_results():
@@ -235,7 +236,7 @@ def test_claim_against_several_rows_needs_every_comparison():
     assert decide(maybe_worse, maybe_worse, maybe_worse).verdict == UNDECIDED
     assert decide(worse, worse, worse).verdict == NOT
     for results in ((clear, worse, clear), (unclear, worse, maybe_worse)):
-        assert decide(*results) == claims.accuracy_verdict(claim, worse), "one rival that is clearly better"
+        assert decide(*results) == claims.accuracy_verdict(claim, worse), "one clearly better rival decides the claim"
     result = decide(clear, unclear, clear)
     assert result.effect == pytest.approx(0.2)
     assert result.p == claims.accuracy_verdict(claim, unclear).p

@@ -1,4 +1,4 @@
-"""Our side of the paper's tables: each row of ours costs what an independent count says."""
+"""Costs of our rows of the paper's tables, compared with an independent count and with the printed figures."""
 
 import pytest
 
