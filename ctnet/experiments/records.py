@@ -117,7 +117,7 @@ def read(key: str, scale: str) -> Result | None:
         The record; None if it does not exist.
 
     Raises:
-        ResultError: The file is damaged. It is left for a person to look at, and never overwritten.
+        ResultError: The file is damaged. It is never overwritten, so that you can look at it.
     """
     path = path_of(key, scale)
     try:

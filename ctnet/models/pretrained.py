@@ -75,7 +75,7 @@ def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvisio
 
 
 def read_state(path: str | Path) -> State:
-    """The state dict in a file of torch, at its top or under "state_dict"; WeightsError if there is none."""
+    """Return the state dict in a file of torch, at its top or under "state_dict"; WeightsError without one."""
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

@@ -129,7 +129,7 @@ def signature(name: str, **overrides) -> tuple:
 
     It has the width, depths, shift, dropout and classes, and for each CT-block its name and the module at its number of
     channels: sizes, kernels, connection, point-wise convolution and excitation. An option that changes nothing there
-    does not count, see `CTConfig.resolve`. Neither does `num_frames`, nor the module where no block holds it.
+    does not count, see `CTConfig.resolve`. `num_frames` does not count either, nor the module if no block holds it.
 
     Args:
         name: One of `list_models()`.
@@ -168,9 +168,9 @@ def same_network(a: str, b: str, **overrides) -> bool:
 
 
 def same_as(name: str, **overrides) -> str | None:
-    """The first name before this one, in `list_models()`, that is the same network; None if there is none.
+    """Return the first earlier name in `list_models()` that gives the same network, or None.
 
-    Names that have no such network under these overrides are left out; if `name` itself has none, this is None.
+    Names that have no such network under these overrides are left out; the result is None if `name` itself has none.
     """
     for other in takewhile(lambda n: n != name, ZOO):
         with suppress(ConfigError):

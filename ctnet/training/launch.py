@@ -12,8 +12,8 @@ from ctnet.errors import ConfigError, TrainingError
 def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str | None = None) -> None:
     """Run `python -m WORDS` in several processes through torchrun and wait for them.
 
-    The processes write to this one's standard output and standard error. They end with this process, whenever and
-    however it ends.
+    The processes write to this one's standard output and standard error. They end when this
+    process ends, for whatever reason.
 
     Args:
         words: a module and its arguments.

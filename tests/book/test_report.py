@@ -100,7 +100,7 @@ def test_size_at_the_paper_scale_equals_that_of_the_paper():
     assert size.mflops == pytest.approx(37320, abs=1) and size.params_m == pytest.approx(20.96, abs=0.01)
 
 
-def test_the_papers_table_has_printed_and_counted_figures():
+def test_paper_table_has_printed_and_counted_figures():
     frame = report_of("2g", {"tsn": [], "ct": [], "ct_pw": []}).paper()
     assert list(frame["GFLOPs, printed"]) == ["43.0", "36.3", "37.2"]
     assert list(frame["top1, printed (%)"]) == ["16.9", "47.3", "48.0"]
@@ -204,7 +204,7 @@ def test_runs_name_the_record_of_each_number():
 
 
 @pytest.mark.parametrize("table", sorted(STUDIES))
-def test_every_part_can_be_shown_without_any_record(table):
+def test_report_shows_all_parts_without_records(table):
     made = report(table, "gpu")
     for part in (made.accuracies, made.paper, made.differences, made.claims, made.runs):
         part()

@@ -107,7 +107,7 @@ def book(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_book_names_its_first_page_and_the_notebooks_that_are_not_in_it(capsys, book):
+def test_book_prints_its_first_page_and_the_missing_notebooks(capsys, book):
     index = book / "_build" / "html" / "index.html"
     assert main(["book", "--book", str(book)]) == 1
     captured = capsys.readouterr()

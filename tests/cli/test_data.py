@@ -11,7 +11,7 @@ from tests.support.toy import write_set
 pytest_plugins = "tests.support.prepared"
 
 
-def test_prepare_and_verify_name_the_folder_and_each_broken_clip(capsys, smoke, tmp_path, monkeypatch):
+def test_prepare_prints_the_folder_and_verify_each_broken_clip(capsys, smoke, tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
     assert output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke") == f"{smoke}\n"
     assert output(capsys, "data", "verify", "motionpairs", "--scale", "smoke") == f"{smoke}: every clip can be read\n"

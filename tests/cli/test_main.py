@@ -35,7 +35,7 @@ def test_commands_are_those_of_the_readme():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command_has_a_description_and_every_option_a_help_text_with_its_default(name):
+def test_commands_have_descriptions_and_options_show_their_defaults(name):
     command = COMMANDS[name]
     assert command.description
     command.format_help()
@@ -161,6 +161,6 @@ loaded()
 """
 
 
-def test_importing_the_package_and_making_a_model_load_only_what_they_use():
+def test_import_and_create_model_load_only_what_they_need():
     done = python("-c", LIGHT)
     assert done.stdout == "False False []\nTrue True []\n", done.stderr
