@@ -46,7 +46,7 @@ SNAKEMAKE = $(PY) -m snakemake --cores $(CORES) --resources gpu=$(GPUS) --keep-g
   --quiet all $(if $(filter 1,$(MISSING) $(FRESH)),--forcerun notebook) \
   --config scale=$(strip $(SCALE)) missing=$(strip $(MISSING)) fresh=$(strip $(FRESH)) threads=$$(( $(CORES) / $(JOBS) > 0 ? $(CORES) / $(JOBS) : 1 )) --
 
-book: data ## run those notebooks, build the book, print where it is
+book: data ## run the notebooks that have changed, build the book, print where it is
 	@$(SAY); status=0; $(SNAKEMAKE) notebooks || status=1; $(PY) -m ctnet book || status=1; exit $$status
 
 test: setup ## run the tests on all cores
@@ -55,11 +55,11 @@ test: setup ## run the tests on all cores
 lab: setup ## open JupyterLab on the notebooks
 	@$(PY) -m jupyter lab --notebook-dir notebooks
 
-bench: setup ## speed, as ratios within one run
+bench: setup ## measure speed, as ratios within one run
 	@$(PY) -m ctnet data prepare motionpairs --scale cpu
 	@$(PY) -m ctnet bench
 
-soak: setup ## video reads, kills and damaged files at length: MINUTES=9 for each of the three
+soak: setup ## test video reads, kills and damaged files at length: MINUTES=9 for each of the three
 	@$(PY) -m pytest tests/soak --soak -q -s $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: ## resolve pyproject.toml again; versions in requirements.lock stay if possible

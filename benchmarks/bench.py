@@ -99,6 +99,6 @@ def main(args: list[str] | None = None) -> int:
     for name in [name for name in SECTIONS if name in options.only]:
         with torch.set_grad_enabled(name == "training"):
             record[name] = SECTIONS[name](options)
-        out.write_text(json.dumps(record, indent=1))  # after each section, so a run that is cut keeps what it had
+        out.write_text(json.dumps(record, indent=1))  # so an interrupted run keeps its finished sections
     print(records.keep("bench", record) if options.record else out)
     return 0

@@ -50,7 +50,7 @@ class ExportError(CtnetError):
 
 
 class TrainingError(CtnetError):
-    """Training that cannot go on: a NaN loss, a full disk, too many broken videos, a failed rank."""
+    """Training that cannot continue: a NaN loss, a full disk, too many broken videos, a failed rank."""
 
 
 class ResultError(CtnetError):

@@ -1,4 +1,4 @@
-"""What the targets of the Makefile and the rules of the Snakefile run."""
+"""The commands of the Makefile's targets, and the files and GPUs of the Snakefile's rules."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ def test_every_snakefile_pattern_matches_a_file():
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
-def test_notebook_jobs_ask_for_no_more_gpus_than_there_are(gpus, tmp_path):
+def test_notebook_jobs_request_only_existing_gpus(gpus, tmp_path):
     for folder in ("book", "notebooks"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "Snakefile", tmp_path)
@@ -40,7 +40,7 @@ def test_notebook_jobs_ask_for_no_more_gpus_than_there_are(gpus, tmp_path):
 
 
 @needs_make
-def test_make_data_draws_at_a_scale_that_exists():
+def test_make_data_draws_at_an_existing_scale():
     for scale, drawn in (("paper", "cpu"), ("smoke", "smoke"), ("gpu", "gpu")):
         assert commands("data", f"SCALE={scale}")[-1] == f"ctnet data prepare motionpairs --scale {drawn}"
     assert commands("bench", "SCALE=gpu")[-2:] == ["ctnet data prepare motionpairs --scale cpu", "ctnet bench"]

@@ -1,8 +1,8 @@
 """Links from each executed page to its source notebook and the record of its run; plotly.js for the plots.
 
 The pages are built from executed copies (runs/x.ipynb), which nobody should edit. This extension copies the
-source (notebooks/x.ipynb) and the record (runs/x.json) into the built book and points its links and its download
-button there: the book has no link to a site that may not be there.
+source (notebooks/x.ipynb) and the record (runs/x.json) into the built book, and points the links and the download
+button of the page to them, so the book needs no other site.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def files_of(book: Path, name: str) -> list[tuple[str, Path]]:
-    """(label, file) of what belongs to notebook `name` and exists."""
+    """Return (label, file) of the source and the record of notebook `name`, if they exist."""
     files = [
         ("source notebook", book.parent / "notebooks" / f"{name}.ipynb"),
         ("record of this run", book / "runs" / f"{name}.json"),
@@ -43,7 +43,7 @@ def _buttons(buttons):
 
 
 def copy_files(app, exception):
-    """Copy what the links name, and plotly.js, into the built book."""
+    """Copy the linked files and plotly.js into the built book."""
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"

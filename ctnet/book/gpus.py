@@ -39,16 +39,16 @@ def device_name(gpu: int | None = None) -> str:
 def slot(name: str, log: Callable[[str], None] = print, poll: float = 2.0) -> Iterator[int | None]:
     """Hold one GPU of this machine, and wait for one while all are taken.
 
-    Each GPU has a lock file, which the system releases however its holder ends. If CUDA_VISIBLE_DEVICES or Slurm
-    has already chosen a GPU, that choice is kept.
+    Each GPU has a lock file, which the operating system releases when its holder ends in any way. If
+    CUDA_VISIBLE_DEVICES or Slurm has already chosen a GPU, that choice is kept.
 
     Args:
-        name: Of the notebook, for the message that it waits.
+        name: Name of the notebook, for the message that it is waiting.
         log: Called with that message.
         poll: Seconds between two attempts to take a GPU.
 
     Yields:
-        The index of the GPU, or None where there is nothing to choose.
+        The index of the GPU; None without a GPU, or if the choice was made outside.
     """
     from filelock import FileLock, Timeout
 
@@ -78,7 +78,7 @@ def slot(name: str, log: Callable[[str], None] = print, poll: float = 2.0) -> It
 
 
 def _nvidia_smi(*arguments: str) -> list[str]:
-    """The lines that nvidia-smi prints; an empty list without a driver."""
+    """Return the lines that nvidia-smi prints; an empty list without a driver."""
     try:
         answer = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):

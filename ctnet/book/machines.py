@@ -19,7 +19,7 @@ SECTIONS = ("reads", "kills", "fuzz")  # of a soak
 KILLED = {"draw": "drawing a data set", "prepare": "preparing a set of videos", "train": "training"}
 
 
-# Devices: of both kinds of records.
+# Devices, for both kinds of records.
 
 
 def by_letter(measured: Sequence[dict]) -> Iterator[tuple[str, dict]]:
@@ -44,7 +44,7 @@ def devices(measured: Sequence[dict]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["", "device", "torch", "commit", "measured"])
 
 
-# Speed: records of `make bench`.
+# Speed, from the records of `make bench`.
 
 
 def speeds(measured: Sequence[dict], section: str) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def prices(measured: Sequence[dict]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=PRICE)
 
 
-# Reliability: records of `make soak`.
+# Reliability, from the records of `make soak`.
 
 
 def attempts(measured: Sequence[dict]) -> pd.DataFrame:
@@ -137,14 +137,14 @@ def memory(measured: Sequence[dict]) -> pd.DataFrame:
 
 
 def kill_stages(measured: Sequence[dict]) -> pd.DataFrame:
-    """Count the kills by how far the killed work had come."""
+    """Count the kills by the stage that the killed work had reached."""
     lines = [
-        {"work": what, "on": letter, "had come to": stage, "kills": count}
+        {"work": what, "on": letter, "stage reached": stage, "kills": count}
         for letter, record in _having(measured, "kills")
         for what, part in _kill_tasks(record["kills"])
         for stage, count in part.get("landed", {}).items()
     ]
-    return pd.DataFrame(lines, columns=["work", "on", "had come to", "kills"])
+    return pd.DataFrame(lines, columns=["work", "on", "stage reached", "kills"])
 
 
 def damaged_files(measured: Sequence[dict]) -> pd.DataFrame:

@@ -160,7 +160,7 @@ def _execute(notebook: Path, partial: Path, params: dict[str, Any], timeout: int
 
 
 def _last_cell(partial: Path) -> str:
-    """The last cell that started, by papermill's marks in the saved copy; none of them marks a failure."""
+    """Return the last cell that started, from papermill's metadata in the saved copy; it does not mark failures."""
     import nbformat
 
     cells = nbformat.read(partial, as_version=4).cells if partial.exists() else []

@@ -55,7 +55,7 @@ def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
 
     Args:
         total: Frames of the video.
-        picks: Name of the way -> the frame indices of each clip, below `total`.
+        picks: Name of the way to sample -> the frame indices of each clip, below `total`.
     """
     lines = [
         (f"{name}, clip {i}" if len(clips) > 1 else name, clip, color)
@@ -77,7 +77,7 @@ def boxes(frame, crops: Mapping[str, Sequence[tuple[int, int, int, int]]]):
 
     Args:
         frame: (3, H, W), uint8.
-        crops: Name of the way -> its boxes (top, left, height, width), in pixels.
+        crops: Name of the way to crop -> its boxes (top, left, height, width), in pixels.
     """
     figure, axes = _subplots(1, len(crops), figsize=(9, 2.6), squeeze=False)
     for axis, (name, drawn) in zip(axes[0], crops.items(), strict=True):
@@ -184,7 +184,7 @@ def confusion(runs: Sequence[Result]) -> Figure:
 
 
 def not_measured(axis) -> Figure:
-    """The figure of an axis, with a text that says that nothing is recorded yet."""
+    """Write on an axis that nothing is recorded yet, and return its figure."""
     axis.text(0.5, 0.5, "not yet measured at this scale", ha="center", transform=axis.transAxes)
     return axis.figure
 
@@ -231,7 +231,7 @@ def tradeoff(points: Sequence[tuple[str, tuple, tuple]], column: str, scale: str
 
     Args:
         points: For each row its name, (GFLOPs, accuracy) of the paper's network, and (MFLOPs, accuracies of its seeds)
-            of ours; None stands for what is not known.
+            of ours; None for an unknown value.
         column: Column of the paper's accuracies.
         scale: Scale of our accuracies.
     """

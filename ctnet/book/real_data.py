@@ -11,12 +11,12 @@ from ctnet.experiments.experiment import Experiment
 from ctnet.paper import costs, printed
 
 MODEL = "ctnet_resnet50"
-BACKWARD = 2  # cost of the backward pass in forward passes: the gradients of inputs and of weights
+BACKWARD = 2  # the backward pass costs two forward passes: gradients of inputs and of weights
 
 
 @dataclass(frozen=True)
 class RealSet:
-    """One line of data/paper/sets.csv; the counts are the owners'.
+    """One line of data/paper/sets.csv, with the counts that the owners publish.
 
     Attributes:
         name: Name of the set for `data prepare` and `--data`.
@@ -25,9 +25,9 @@ class RealSet:
         videos: Number of videos in the whole set, which may be more than `train` and `test` together.
         train: Number of videos that are trained on.
         test: Number of videos that are tested on.
-        source: Where the counts are from.
+        source: Source of the counts.
         disk: Size on disk.
-        address: Where the set can be had.
+        address: Where to get the set.
     """
 
     name: str
@@ -89,7 +89,7 @@ def content_table() -> pd.DataFrame:
 
 
 def source_table() -> pd.DataFrame:
-    """Tabulate where each set can be had and where its counts are from."""
+    """Tabulate where to get each set and where its counts are from."""
     return pd.DataFrame([{"set": s.title, "from": s.address, "counts": s.source} for s in sets()])
 
 
@@ -111,7 +111,7 @@ def cost_table() -> pd.DataFrame:
     """Tabulate what each set costs: operations, estimated hours on each device of the page Speed, recorded time.
 
     The hours are the operations of training at the speed that the device reached in the recipe's precision. The time is
-    that of the recorded run, where there is one.
+    that of the recorded run, if there is one.
     """
     lines, speeds = [], _speeds()
     for s in sets():

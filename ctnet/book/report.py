@@ -1,4 +1,4 @@
-"""One table of the paper beside what is recorded of it here: the calls of a table's notebook."""
+"""One table of the paper beside our records: the functions that the notebook of a table calls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -172,8 +172,8 @@ def report(
         table: Name of the table, such as "2a".
         scale: `smoke`, `cpu`, `gpu` or `paper`. At `smoke` all that is missing is run, which takes a minute.
         rows: Names of rows. Default: every row of ours that has an experiment at this scale.
-        seeds: Instead of the scale's.
-        epochs: Instead of the recipe's.
+        seeds: Seeds to use. Default: the scale's.
+        epochs: Epochs to train. Default: the recipe's.
         column: Column of accuracies, where the table has several. Default: the first.
         missing: Run what has no record.
         fresh: Run everything again and replace the records.
@@ -217,8 +217,8 @@ def networks_on(
         scale: `smoke`, `cpu`, `gpu` or `paper`.
         fresh: Run everything again and replace the records.
         missing: Run what has no record.
-        init: What the weights start from, instead of the scale's.
-        epochs: Instead of the recipe's.
+        init: What the weights start from. Default: the scale's.
+        epochs: Epochs to train. Default: the recipe's.
 
     Returns:
         Network -> its records, one for each seed.

@@ -1,4 +1,4 @@
-"""What the last run of every notebook was: the status table of the book, and a page for a notebook without a copy."""
+"""The last run of every notebook: the status table, and a page for each notebook without an executed copy."""
 
 import json
 from pathlib import Path
@@ -83,7 +83,7 @@ def missing_page(name: str, record: Record | None) -> str:
 
     Args:
         name: The notebook.
-        record: Of its last run, with the error to show; None if it has not been run.
+        record: Record of its last run, with the error to show; None if it has not been run.
     """
     error = (record or {}).get("error")
     what = "failed" if error else "not been run"

@@ -15,7 +15,7 @@ RUN = ("row", "seed", "protocol", "minutes", "commit", "finished", "result", "de
 
 
 def mean_sd(values: Sequence[float]) -> str:
-    """`83.2 ± 1.1`: mean and standard deviation over seeds; one value has no deviation, none is a dash."""
+    """Format mean and standard deviation over seeds, `83.2 ± 1.1`; one value has no deviation, no value is a dash."""
     if not len(values):
         return "–"
     mean = f"{np.mean(values):.1f}"
@@ -23,7 +23,7 @@ def mean_sd(values: Sequence[float]) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three digits; `< 0.001` below."""
+    """Format a p value with three digits; below that, `< 0.001`."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
@@ -85,7 +85,7 @@ def provenance(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
 
 
 def csv_folder() -> Path:
-    """Folder in which notebooks leave the CSV of each table, for the book to offer (CTNET_TABLES moves it)."""
+    """Return the folder for the CSV of each table, which pages offer for download (CTNET_TABLES moves it)."""
     return Path(os.environ.get("CTNET_TABLES") or paths.ROOT / "book" / "runs" / "csv")
 
 

@@ -12,7 +12,7 @@ NAME = "motionpairs, a set of data/README.md, or a name for class folders of you
 
 def add_commands(commands) -> None:
     """Add the commands of this module to what `add_subparsers` returned."""
-    text = "make or check a data set, or measure what its pixels alone tell"
+    text = "make or check a data set, or fit linear classifiers to its pixels"
     group = commands.add_parser("data", help=text, description=text)
     actions = group.add_subparsers(required=True, metavar="ACTION")
     text = "draw motionpairs, or write the manifests of another set over its videos"
@@ -58,8 +58,8 @@ def _verify(options: argparse.Namespace) -> int:
     broken = prepare.verify(folder, options.workers)
     print("\n".join(broken) or f"{folder}: every clip can be read")
     if broken:
-        mend = prepare.mend(folder, options.name, options.scale)
-        console.tell(f"{folder}: {len(broken)} listed above cannot be read; {mend}")
+        advice = prepare.repair_advice(folder, options.name, options.scale)
+        console.tell(f"{folder}: {len(broken)} listed above cannot be read; {advice}")
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-"""The front door, `python -m ctnet`: all commands in one parser, and how errors become exit codes."""
+"""The entry point of `python -m ctnet`: all commands in one parser, and how errors become exit codes."""
 
 import argparse
 import sys
@@ -40,8 +40,8 @@ def main(words: Sequence[str] | None = None) -> int:
         console.tell(error)
         return 2
     except KeyboardInterrupt as interrupt:
-        console.tell(str(interrupt) or "interrupted; the same command continues")
+        console.tell(str(interrupt) or "interrupted; the same command resumes")
         return 130
-    except BrokenPipeError:  # the reader (`| head`) has seen enough
+    except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         sys.stderr.close()
         return 141

@@ -99,5 +99,5 @@ def add_job_options(parser: argparse.ArgumentParser, shared: str) -> None:
     add("--devices", type=at_least(1), default=1, help=text)
     text = "machines; give the same command on each of them (default: %(default)s)"
     add("--nodes", type=at_least(1), default=1, help=text)
-    text = "address where several machines meet: one of them, and a free port there (default: none)"
+    text = "address of one of several machines, with a free port of it (default: none)"
     add("--rendezvous", metavar="HOST:PORT", help=text)

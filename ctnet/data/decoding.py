@@ -40,7 +40,7 @@ class Index(NamedTuple):
 
 
 class _OutOfOrder(Exception):
-    """The decoder gives frames in another order than that of their times, so the times are wrong."""
+    """The order in which the decoder gives frames contradicts their times, so the times are wrong."""
 
 
 def index_of(path: Path) -> Index | None:

@@ -19,7 +19,7 @@ def home(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) 
         root: Folder of all sets; CTNET_DATA by default.
 
     Returns:
-        `<root>/motionpairs-<scale>` or `<root>/<name>`. A path stays as it is.
+        `<root>/motionpairs-<scale>` or `<root>/<name>`; a path is returned unchanged.
 
     Raises:
         ConfigError: MotionPairs has no such scale.

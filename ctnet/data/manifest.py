@@ -35,7 +35,7 @@ class DataInfo:
         name: Name of the set.
         classes: Class names; a label is an index into them.
         splits: Number of clips per split.
-        version: Version of the set, as its maker counts them.
+        version: Version number of the set, given by its maker.
         scale: Scale that the set was drawn at, for MotionPairs.
         tiers: Tier of each class, or None.
         reverse: For each class, the label of its clips played backwards (None: no such class), or None for all.
@@ -122,7 +122,7 @@ class Manifest:
 
     def path(self, index: int) -> Path:
         """Return the video file, or folder of images, of a clip."""
-        return self.folder / str(self.paths[index])  # an absolute path stays as it is
+        return self.folder / str(self.paths[index])  # an absolute path is kept
 
     @classmethod
     def read(cls, folder: str | Path, split: str, info: DataInfo) -> "Manifest":

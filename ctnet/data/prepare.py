@@ -19,7 +19,7 @@ from ctnet.data.video import read_frames
 from ctnet.data.writing import replaceable
 from ctnet.errors import ConfigError, CtnetError, DataError, unknown
 
-__all__ = ["DRAWN_SIZES", "DrawnSize", "from_folders", "mend", "prepare", "verify"]
+__all__ = ["DRAWN_SIZES", "DrawnSize", "from_folders", "repair_advice", "prepare", "verify"]
 BLOCK = 32  # frames that `verify` holds in memory per thread
 
 
@@ -139,7 +139,7 @@ def verify(folder: str | Path, workers: int | None = None) -> list[str]:
     return wrong + [line for line in found if line]
 
 
-def mend(folder: Path, name: str, scale: str) -> str:
+def repair_advice(folder: Path, name: str, scale: str) -> str:
     """Return the advice for a set with missing or broken videos, with the command that makes it again.
 
     Args:

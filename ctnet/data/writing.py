@@ -45,7 +45,7 @@ def write_set(
         The folder.
 
     Raises:
-        DataError: A split is empty, the folder cannot be written, or it holds something else than manifests.
+        DataError: A split is empty, the folder cannot be written, or it holds more than manifests.
 
     Example:
         >>> clips = {"train": [("/videos/a.mp4", 0, 0, 90)], "test": [("/videos/b.mp4", 1, 0, 75)]}
@@ -120,7 +120,7 @@ def replaceable(folder: Path, sources: Iterable[Path]) -> None:
         sources: Folders of the videos.
 
     Raises:
-        DataError: `folder` holds something else than manifests, or one of the sources is inside it.
+        DataError: `folder` holds more than manifests, or one of the sources is inside it.
     """
     if folder.exists():
         found = [p.name for p in folder.iterdir()] if folder.is_dir() else []

@@ -1,4 +1,4 @@
-"""Experiments as values: what is trained and tested, running it, and the records that it leaves.
+"""Experiments as values, how they are run, and the records that they leave.
 
 Names are loaded when they are used, so that `import ctnet.experiments` stays light.
 """

@@ -57,7 +57,7 @@ class Experiment:
         if self.seed < 0:
             raise ConfigError(f"experiment: the seed must be at least 0, not {self.seed}")
         if self.init == self.data:
-            raise ConfigError(f"experiment: '{self.data}' is what is trained on; the weights cannot start from it")
+            raise ConfigError(f"experiment: it trains on '{self.data}', so its weights cannot start from there")
 
     @classmethod
     def from_dict(cls, fields: Mapping) -> "Experiment":

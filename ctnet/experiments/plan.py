@@ -23,7 +23,7 @@ class Plan:
         folder: Folder of its training: checkpoint, weights, logs and scores.
         train_set: Folder of the prepared data set that it is trained on.
         test_set: Folder of the prepared data set that it is tested on.
-        content: Data set folder -> hash of the clips that it holds now; None where the set has no hash.
+        content: Data set folder -> hash of the clips that it holds now; None if the set has no hash.
         start: The plan of the experiment whose weights it starts from; None for fresh weights or those of ImageNet.
     """
 
@@ -50,8 +50,8 @@ class Plan:
         return self.folder / f"scores-{self.experiment.key}.npz"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder of the training while no other process or job works in it.
+    def locked(self) -> Iterator[None]:
+        """Lock the folder of the training, so that no other process or job works in it.
 
         Raises:
             TrainingError: The folder cannot be written.
@@ -84,11 +84,11 @@ class Plan:
                 self.checkpoint.unlink(missing_ok=True)
 
     def check(self, folder: Path, content: str | None, what: str) -> None:
-        """Raise ResultError where something was made of other clips than a data set holds now.
+        """Raise ResultError if something was made of other clips than the data set holds now.
 
         Args:
             folder: Folder of the data set.
-            content: Hash of the clips that it was made of; None where it is not known.
+            content: Hash of the clips that it was made of; None if it is not known.
             what: Beginning of the message.
         """
         here = self.content.get(folder)
@@ -109,7 +109,7 @@ def resolve(experiment: Experiment) -> Plan:
         Its plan.
 
     Raises:
-        ConfigError: The network has no form at this scale, or its weights can start from nothing.
+        ConfigError: The network cannot be built at this scale, or `init` is unknown.
         DataError: A data set is missing; the message has the command that prepares it.
     """
     from ctnet.data.home import locate
@@ -128,13 +128,13 @@ def resolve(experiment: Experiment) -> Plan:
 
 
 def folder_of(experiment: Experiment) -> Path:
-    """Folder of the training of an experiment, shared by all experiments with this training (CTNET_RUNS moves it)."""
+    """Return the folder of a training, which all experiments with this training share (CTNET_RUNS moves it)."""
     training = experiment.training
     return paths.runs_root() / training.scale / training.key
 
 
 def _resolve_start(start: Experiment, init: str) -> Plan:
-    """The plan behind `init`; its data need not be there where its weights are."""
+    """Return the plan of the training that `init` names; its data set may be missing if its weights are kept."""
     try:
         return resolve(start)
     except DataError as error:

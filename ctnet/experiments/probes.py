@@ -1,6 +1,6 @@
-"""What a linear classifier reads off the pixels of a set: the floor under the networks' accuracies.
+"""Linear probes: how well linear classifiers on the pixels of a set do, as a baseline for the networks.
 
-`python -m ctnet data probe grid16 --scale cpu` keeps the figures in data/results/<scale>/probes-grid16.csv.
+`python -m ctnet data probe grid16 --scale cpu` records the accuracies in data/results/<scale>/probes-grid16.csv.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from ctnet.experiments import provenance
 from ctnet.experiments.scales import SCALES
 from ctnet.protocol import Protocol
 
-# (N, C, T, H, W) -> (N, D)
-SEEN: dict[str, Callable[[Tensor], Tensor]] = {
+# name of a probe -> its features of clips, (N, C, T, H, W) -> (N, D)
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
     "middle frame": lambda clips: clips[:, :, clips.shape[2] // 2].flatten(1),
     "mean of the frames": lambda clips: clips.mean(2).flatten(1),
     "frames in order": lambda clips: clips.flatten(1),
@@ -27,15 +27,32 @@ SEEN: dict[str, Callable[[Tensor], Tensor]] = {
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
 
 
-def choose(train: Tensor, labels: Tensor) -> float:
-    """The penalty that is best on the last fifth of the training clips, fitted on the others."""
+def _choose_penalty(train: Tensor, labels: Tensor) -> float:
+    """Choose the penalty that is best on the last fifth of the training clips, when fitted on the others.
+
+    Args:
+        train: Training features (N, D).
+        labels: Their labels (N,), int64.
+
+    Returns:
+        One of `PENALTIES`.
+    """
     cut = len(train) * 4 // 5
     right = {p: (ridge(train[:cut], labels[:cut], train[cut:], p) == labels[cut:]).sum() for p in PENALTIES}
     return max(right, key=right.get)
 
 
-def clips_of(folder: Path, split: str, protocol: Protocol) -> tuple[Tensor, Tensor]:
-    """(clips (N, C, T, H, W) in [0, 1], labels (N,)) of a split, the frames and crop that a network is tested on."""
+def _read_clips(folder: Path, split: str, protocol: Protocol) -> tuple[Tensor, Tensor]:
+    """Read all clips of a split with the frames and the crop of a test protocol.
+
+    Args:
+        folder: A prepared data set.
+        split: Name of the split.
+        protocol: The protocol; only the first view of each clip is read.
+
+    Returns:
+        Clips (N, C, T, H, W) in [0, 1] and labels (N,).
+    """
     from ctnet.inference.evaluate import test_split
 
     dataset = test_split(folder, protocol, split)
@@ -44,15 +61,27 @@ def clips_of(folder: Path, split: str, protocol: Protocol) -> tuple[Tensor, Tens
 
 
 def table(data: str, scale: str) -> pd.DataFrame:
-    """Accuracy in per cent of each probe on the test split, at the scale's protocol."""
+    """Measure the accuracy of each probe on the test split, under the protocol of a scale.
+
+    Args:
+        data: Name of a prepared set.
+        scale: Scale whose protocol is used.
+
+    Returns:
+        A line for each probe: top-1 in per cent, protocol, number of clips, commit and time.
+
+    Raises:
+        ConfigError: There is no such scale.
+        DataError: The set is not prepared.
+    """
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
     folder, protocol = locate(data, scale), SCALES[scale].protocol
-    (train, labels), (test, truth) = (clips_of(folder, split, protocol) for split in ("train", "test"))
+    (train, labels), (test, truth) = (_read_clips(folder, split, protocol) for split in ("train", "test"))
     lines = []
-    for name, see in SEEN.items():
-        features = see(train)
-        right = ridge(features, labels, see(test), choose(features, labels)) == truth
+    for name, extract in FEATURES.items():
+        features = extract(train)
+        right = ridge(features, labels, extract(test), _choose_penalty(features, labels)) == truth
         lines.append({"a linear classifier on": name, "top-1": round(100 * right.double().mean().item(), 1)})
     made = provenance.provenance()
     facts = {"protocol": str(protocol), "clips": len(truth), "commit": made["commit"], "run (UTC)": made["started"]}
@@ -60,17 +89,25 @@ def table(data: str, scale: str) -> pd.DataFrame:
 
 
 def path_of(data: str, scale: str) -> Path:
+    """Return the file of the accuracies of a set (CTNET_RESULTS moves its folder)."""
     return paths.results_root() / scale / f"probes-{data}.csv"
 
 
 def recorded(data: str, scale: str) -> pd.DataFrame:
-    """The kept figures; without rows where there are none."""
+    """Return the recorded accuracies as `table` does; a table without lines if there are none."""
     path = path_of(data, scale)
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["a linear classifier on", "top-1"])
 
 
 def record(data: str, scale: str) -> pd.DataFrame:
-    """Measure the probes on a prepared set and keep the figures; returns them.
+    """Measure the probes on a prepared set, record the accuracies and return them.
+
+    Args:
+        data: Name of a prepared set.
+        scale: Scale whose protocol is used.
+
+    Returns:
+        What `table` returns.
 
     Raises:
         ConfigError: There is no such scale.

@@ -1,4 +1,4 @@
-"""Where and with what a result was made: device, versions, commit, time."""
+"""Provenance of a result: device, versions, commit, time."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "decor
 
 
 def provenance() -> dict:
-    """What a record says about its making.
+    """Describe how a result is made, for its record.
 
     Returns:
         The device and its threads, the versions of Python and of the packages that results depend on, the commit of the
@@ -48,7 +48,7 @@ def installed(package: str) -> str | None:
 
 
 def cpu_name() -> str:
-    """Model name of the processor, or its architecture where the system does not tell."""
+    """Model name of the processor, or its architecture if the system does not name it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))

@@ -17,7 +17,7 @@ NEEDED = ("experiment", "metrics", "predictions", "labels", "training", "provena
 
 @dataclass(frozen=True)
 class Result:
-    """What an experiment gave.
+    """The result of an experiment.
 
     Attributes:
         key: Name of the record.
@@ -72,7 +72,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Entry:
-    """The place of one record, while its experiment runs.
+    """The place of one record while its experiment runs.
 
     Attributes:
         key: Name of the record.
@@ -92,7 +92,7 @@ class Entry:
         return read(self.key, self.scale)
 
     def prepare(self) -> None:
-        """Raise ResultError where no record could be written: before hours of work, not after."""
+        """Raise ResultError if no record could be written, before hours of work are lost."""
         folder = paths.results_root() / self.scale
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class Entry:
             raise ResultError(f"{folder}: cannot be written; make it writable or set CTNET_RESULTS")
 
     def keep(self, record: dict) -> Result:
-        """Write the record; with `since`, in place of one that is there."""
+        """Write the record; with `since`, replace an existing one."""
         return write(self.key, self.scale, record, replace=self.since is not None)
 
 
@@ -119,10 +119,10 @@ def read(key: str, scale: str) -> Result | None:
         scale: Folder of the record.
 
     Returns:
-        The record, or None where there is none.
+        The record; None if it does not exist.
 
     Raises:
-        ResultError: The file is damaged. It is left for a person to look at, and never overwritten.
+        ResultError: The file is damaged. It is never overwritten, so that you can look at it.
     """
     path = path_of(key, scale)
     try:
@@ -149,30 +149,30 @@ def recorded(wanted: Sequence[Experiment | Ensemble]) -> list[Result]:
 
 
 def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
-    """Write a record: beside its place, then moved there.
+    """Write a record to a temporary file and move it into place.
 
     Args:
         key: Name of the record.
         scale: Folder of the record.
         record: What it holds.
-        replace: Replace a record that is there.
+        replace: Replace an existing record.
 
     Returns:
         The record as it will be read.
 
     Raises:
-        ResultError: There is a record already, or the file cannot be written.
+        ResultError: A record exists already, or the file cannot be written.
     """
     path = path_of(key, scale)
     if path.exists() and not replace:
-        raise ResultError(f"{path}: there is a result already; it is replaced only when asked (fresh)")
+        raise ResultError(f"{path}: a result is recorded already; run it fresh to replace it")
     text = as_text(record)
     save(path, text)
     return Result(key, json.loads(text))  # lists, no tuples: as it will be read
 
 
 def save(path: Path, text: str) -> None:
-    """Write a text file beside its place and move it there; ResultError where that fails."""
+    """Write a text to a temporary file and move it into place; ResultError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with paths.atomic(path) as part:

@@ -22,7 +22,7 @@ def run(
     devices: int = 1,
     since: float | None = None,
 ) -> Result:
-    """Return the record of an experiment, and make it where there is none.
+    """Return the record of an experiment; run the experiment if it has no record.
 
     Weights that another experiment with the same training left are scored without training again. Two processes that
     ask for the same experiment do not run it twice: the second waits, then loads. A killed run resumes from its last
@@ -31,8 +31,8 @@ def run(
     Args:
         experiment: What to run.
         fresh: Train and test again, and replace the record, unless another call has done so since this one began.
-        workers: Processes that read videos, per rank. Default: `loading.readers()` beside a GPU, none without one,
-            where the cores that read are the cores that compute.
+        workers: Processes that read videos, per rank. Default: `loading.readers()` with a GPU, none without one,
+            because readers would take cores from the computation.
         progress: Show a progress bar on standard error.
         devices: GPUs (without GPUs: processes) that share the clips of each step. More than one starts torchrun.
         since: With `fresh`, the time (`time.time()`) from which records and weights count as fresh. Default: now.
@@ -42,7 +42,7 @@ def run(
         The record.
 
     Raises:
-        ConfigError: The network has no form at this scale, or its weights can start from nothing.
+        ConfigError: The network cannot be built at this scale, or `init` is unknown.
         DataError: A data set is missing; the message has the command that prepares it.
         TrainingError: The folder of the run cannot be written, or a process failed.
         ResultError: The record is of other clips, or cannot be written.
@@ -76,7 +76,7 @@ def run(
         raise problem
     distributed.from_rank_0(entry.prepare)
     if devices == 1 or distributed.started():
-        with plan.alone():
+        with plan.locked():
             if found := distributed.from_rank_0(look):
                 return found
             record = carry_out(plan, _readers() if workers is None else workers, progress, since)
@@ -89,7 +89,7 @@ def run(
 
 
 def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = None, **options) -> Result:
-    """Return the record of an ensemble; run every member and average their scores where there is none.
+    """Return the record of an ensemble; if it has none, run every member and average their scores.
 
     Args:
         ensemble: What to run.
@@ -101,7 +101,7 @@ def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = 
         The record, which names the members.
 
     Raises:
-        CtnetError: As of `run`.
+        CtnetError: As in `run`.
 
     Example:
         >>> run_ensemble(Ensemble((eight_frames, sixteen_frames))).record["experiment"]["members"]
@@ -116,7 +116,7 @@ def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = 
     for e in ensemble.members:
         member, plan = run(e, fresh, since=since, **options), resolve(e)
         if not plan.scores.exists():  # the record was shipped without its scores
-            with plan.alone():
+            with plan.locked():
                 carry_out(plan, options.get("workers") or _readers(), options.get("progress", True))
         scores[e.key] = scoring.Scores.load(plan.scores)
     together = scoring.ensemble(scores)
@@ -136,11 +136,11 @@ def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = 
 def run_all(
     wanted: Sequence[Experiment | Ensemble], fresh: bool = False, missing: bool = True, since: float | None = None
 ) -> list[Result]:
-    """Return the records of experiments and ensembles, and make those that are asked for.
+    """Return the records of experiments and ensembles, and run those that are asked for.
 
     Args:
         wanted: What to run or read.
-        fresh: Run everything again, and replace the records. What shares a training trains once.
+        fresh: Run everything again, and replace the records. A training that several share runs once.
         missing: Run what has no record.
         since: As in `run`.
 
@@ -154,7 +154,7 @@ def run_all(
 
 
 def _readers() -> int:
-    """Processes that read videos: some beside a GPU, none on a CPU, where the cores that read would compute."""
+    """Return the default number of processes that read videos: none on a CPU, whose cores compute."""
     import torch
 
     from ctnet.data.loading import readers

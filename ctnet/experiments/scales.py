@@ -16,7 +16,7 @@ class Scale:
     Attributes:
         recipe: How networks are trained.
         protocol: How they are tested.
-        seeds: One experiment for each.
+        seeds: Seeds, one experiment for each.
         overrides: (field, value) pairs that replace fields of a model's configuration.
         data: Data set that they are trained on.
         init: What their weights start from.
@@ -30,7 +30,7 @@ class Scale:
     init: str = "scratch"
 
     def on(self, data: str, scale: str) -> "Scale":
-        """These settings on a data set, which at the paper scale has its own; so do its splits, such as `ucf101_2`."""
+        """Return the settings for a data set; at the paper scale a set has its own, for all splits (`ucf101_2`)."""
         own = SETS.get(data.removesuffix("_2").removesuffix("_3"), {}) if scale == "paper" else {}
         return replace(self, **own, data=data)
 
@@ -70,7 +70,7 @@ def settings(scale: str, data: str | None = None) -> Scale:
 
     Args:
         scale: `smoke`, `cpu`, `gpu` or `paper`.
-        data: Name of the data set, instead of the scale's.
+        data: Name of the data set. Default: the scale's.
 
     Returns:
         The settings, with this data set.
@@ -97,10 +97,10 @@ def experiments(
     Args:
         model: Name of a network.
         scale: `smoke`, `cpu`, `gpu` or `paper`.
-        data: Name of a data set, instead of the scale's.
-        seeds: Instead of the scale's.
-        init: What the weights start from, instead of the scale's: `scratch`, `imagenet` or a data set.
-        epochs: Instead of the recipe's.
+        data: Name of the data set. Default: the scale's.
+        seeds: Seeds to use. Default: the scale's.
+        init: What the weights start from: `scratch`, `imagenet` or a data set. Default: the scale's.
+        epochs: Epochs to train. Default: the recipe's.
 
     Returns:
         One experiment for each seed.

@@ -19,7 +19,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
         plan: What `plan.resolve` found.
         workers: Processes that read videos.
         progress: Show a progress bar.
-        since: Train again where the weights are older than this time.
+        since: Train again if the weights are older than this time.
 
     Returns:
         The record; `plan.scores` then holds the scores.
@@ -31,10 +31,10 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     from ctnet.inference.evaluate import score, test_split
     from ctnet.inference.scores import metrics
 
-    e, made = plan.experiment, provenance.provenance()  # the commit of now, whatever is committed during training
+    e, made = plan.experiment, provenance.provenance()  # now, because the commit may change during training
     split = test_split(plan.test_set, e.protocol)  # before the training, so that a bad split fails early
     if plan.start and (since is not None or not plan.weights.exists()):
-        with plan.start.alone():
+        with plan.start.locked():
             trained(plan.start, workers, progress)
     network = trained(plan, workers, progress, since)
     if tuple(network.classes) != split.info.classes:
@@ -55,13 +55,13 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
 
 
 def trained(plan: Plan, workers: int, progress: bool, since: float | None = None) -> "FrameNetwork":
-    """The trained network of a plan; it is trained where no weights are kept.
+    """Return the trained network of a plan; train it if no weights are kept.
 
     Args:
-        plan: What `plan.resolve` found. The weights of its `start` are there, or its own.
+        plan: What `plan.resolve` found. Its own weights or those of its `start` exist.
         workers: Processes that read videos.
         progress: Show a progress bar.
-        since: Train again where the weights are older than this time.
+        since: Train again if the weights are older than this time.
 
     Returns:
         The network in eval mode with its `classes` and `course`: loss and accuracy of each epoch, seconds, clips/s, and
@@ -85,7 +85,7 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
             return None
         if course := weights.read(plan.weights, plan.content.get(plan.train_set))[1].get("course"):
             return course
-        recorded = records.Entry(e.training.key, e.scale).find()  # weights of a version that kept no course
+        recorded = records.Entry(e.training.key, e.scale).find()  # weights of an earlier version have no course
         return recorded and recorded.record["training"]
 
     if course := distributed.from_rank_0(kept_course):

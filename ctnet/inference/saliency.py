@@ -16,8 +16,8 @@ def class_map(network: nn.Module, clip: Tensor, label: int | None = None) -> Ten
         M(t, y, x) = sum over c of w_c A_c(t, y, x)
 
     A (C, T, h, w) are the activations that are pooled, w (C,) the weights of the class in the last layer. After A the
-    network only averages, so the mean of M is the logit less the bias of the class. To keep it so, channels with small
-    weights count too; the paper allows a threshold that drops them.
+    network only averages, so the mean of M is the logit minus the bias of the class. For this to hold, channels with
+    small weights count too; the paper allows a threshold that drops them.
 
     Args:
         network: a network of the zoo, or any with `avgpool` and `fc`; fused or not. It is set to eval mode.

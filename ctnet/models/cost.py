@@ -64,7 +64,7 @@ def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, pro
     """Count what a network costs.
 
     Args:
-        model: A network, on any device and in any mode, which stays as it is; or a name of `ctnet.list_models()`.
+        model: A network on any device and in any mode, which is not changed; or a name of `ctnet.list_models()`.
         frames: Frames of a clip; by default the network's `num_frames`.
         size: Height and width of a frame in pixels.
         protocol: A test protocol. It replaces `frames` and `size`, and operations are those of all its views.

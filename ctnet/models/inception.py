@@ -90,7 +90,7 @@ class InceptionConfig:
         dropout: Dropout rate before the last layer.
 
     Raises:
-        ConfigError: A value makes no network.
+        ConfigError: A value is invalid.
 
     Example:
         >>> network = InceptionConfig(num_classes=5, width=32, ct_blocks=CHOSEN_SITES).build()
@@ -159,8 +159,8 @@ class ConvBNReLU(nn.Module):
         c_in: Input channels.
         c_out: Output channels.
         kernel: Its side, or (h, w).
-        stride: With a stride above 1 nothing is padded, otherwise H and W stay, unless `padding` says more.
-        padding: Instead of that.
+        stride: Stride. Above 1 the input is not padded; at 1 it is padded such that H and W stay.
+        padding: Padding that replaces this default.
         ct: The CT-Module; the other arguments are then ignored.
     """
 

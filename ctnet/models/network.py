@@ -14,7 +14,7 @@ from ctnet.models.layout import frames_view
 
 @dataclass(frozen=True)
 class CTConfig:
-    """What fills a CT-block, for any number of channels.
+    """The module of a CT-block, for any number of channels.
 
     Attributes:
         sizes: K for K balanced sizes, or a tuple of numbers, "C" (all channels) and "rest" (what the numbers leave).
@@ -24,7 +24,7 @@ class CTConfig:
         excitation: None, `te` or `se`, see `CTModule`.
 
     Raises:
-        ConfigError: Sizes or kernels have another form.
+        ConfigError: Sizes or kernels do not have this form.
 
     Example:
         >>> CTConfig(sizes=("rest", 4)).resolve(64).sizes
@@ -64,7 +64,7 @@ class CTConfig:
             `connect` with one kernel in each sub-operation, `pointwise` with one sub-operation.
 
         Raises:
-            ConfigError: There is no such module.
+            ConfigError: The module cannot be built.
         """
         if isinstance(self.sizes, int):
             sizes = balanced_sizes(channels, self.sizes)
@@ -76,7 +76,7 @@ class CTConfig:
         return CTConfig(sizes, as_tuple(self.kernels), connect, self.pointwise and len(sizes) > 1, self.excitation)
 
     def build(self, channels: int, in_channels: int | None = None) -> CTModule:
-        """A module with fresh weights; arguments and errors as of `resolve`."""
+        """Return a module with fresh weights; arguments and errors are those of `resolve`."""
         c = self.resolve(channels, in_channels)
         return CTModule(channels, c.sizes, c.kernels, c.connect, c.pointwise, c.excitation, in_channels)
 
@@ -92,7 +92,7 @@ def as_tuple(value: object) -> object:
 
 
 def check_config(config, ct_blocks: bool) -> None:
-    """Raise ConfigError for a value, among those that all networks have, that makes no network.
+    """Raise ConfigError for an invalid value of a field that all configs have.
 
     Args:
         config: A ResNetConfig or InceptionConfig.
@@ -151,7 +151,7 @@ class FrameNetwork(nn.Module):
             Logits (N, num_classes).
 
         Raises:
-            ConfigError: The shape or dtype is another.
+            ConfigError: The clips have another shape or dtype.
         """
         if clips.dim() != 5 or clips.shape[1] != 3:
             raise ConfigError(f"clips must be (N, 3, T, H, W), not {tuple(clips.shape)}")

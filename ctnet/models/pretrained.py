@@ -75,7 +75,7 @@ def load_imagenet(model: FrameNetwork, weights: State | str | Path = "torchvisio
 
 
 def read_state(path: str | Path) -> State:
-    """The state dict in a file of torch, at its top or under "state_dict"; WeightsError if there is none."""
+    """Return the state dict in a file of torch, at its top or under "state_dict"; WeightsError without one."""
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def read_state(path: str | Path) -> State:
     except Exception as error:  # damaged bytes can raise anything
         raise WeightsError(
             f"{path}: not a file of plain weights: it is damaged, or holds something other than tensors, and is not "
-            "read, since such a file can run code; save its state_dict alone, or take the whole file"
+            "read, since such a file can run code; save only its state_dict, or get the file again"
         ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not state or not all(isinstance(v, Tensor) for v in state.values()):
@@ -136,8 +136,8 @@ def backbone(model: FrameNetwork) -> str:
 def _download(name: str) -> Path:
     """The file of an ImageNet backbone in the folder of torch.hub, downloaded and its hash checked if it is not there.
 
-    The weights are IMAGENET1K_V1, the only ones when the paper was written. A file that is there already is used as it
-    is, so on a machine without a network a copy will do.
+    The weights are IMAGENET1K_V1, the only ones when the paper was written. An existing file is not
+    downloaded again, so on a machine without a network a copy is enough.
     """
     from torchvision.models import get_model_weights
 

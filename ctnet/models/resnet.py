@@ -28,7 +28,7 @@ class ResNetConfig:
         dropout: Dropout rate before the last layer.
 
     Raises:
-        ConfigError: A value makes no network.
+        ConfigError: A value is invalid.
 
     Example:
         >>> network = ResNetConfig(num_classes=5, width=16, ct_blocks=EVERY_SECOND).build()

@@ -18,13 +18,13 @@ SHOWN = 5  # names of keys of each kind in an error
 
 
 def save(model: FrameNetwork, path: str | Path, **facts) -> None:
-    """Write a network to a safetensors file that `load` needs nothing else for.
+    """Write a network to a safetensors file that holds all that `load` needs.
 
     Args:
         model: Made by `create_model`.
         path: The file; its folder must exist.
-        **facts: What else the file says, as JSON values: `classes`, a list of labels, and `protocol`, the fields of a
-            `Protocol` as a dict, become attributes in `load`.
+        **facts: Further entries of the file, as JSON values: `classes`, a list of labels, and `protocol`, the fields of
+            a `Protocol` as a dict, become attributes in `load`.
 
     Raises:
         WeightsError: The file cannot be written, or the network has no name.
@@ -79,7 +79,7 @@ def load(path: str | Path) -> FrameNetwork:
         model = create_model(facts["model"], **config)
         protocol = Protocol(**facts["protocol"]) if "protocol" in facts else None
     except (ConfigError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path}: says how its network is built, but not in a way known here ({error})") from error
+        raise WeightsError(f"{path}: its config or protocol is not valid in this version of ctnet ({error})") from error
     model = fill(model, state, str(path)).eval()
     model.classes, model.protocol = facts.get("classes"), protocol
     return model

@@ -108,7 +108,7 @@ def create_model(name: str, num_classes: int = 174, num_frames: int = 8, **overr
 
 
 def configured(name: str, **overrides) -> ResNetConfig | InceptionConfig:
-    """The config of a name with its overrides; arguments and errors as of `create_model`."""
+    """The config of a name with its overrides; arguments and errors are those of `create_model`."""
     if name not in ZOO:
         raise unknown("model", name, ZOO)
     config = ZOO[name]
@@ -129,11 +129,11 @@ def signature(name: str, **overrides) -> tuple:
 
     It has the width, depths, shift, dropout and classes, and for each CT-block its name and the module at its number of
     channels: sizes, kernels, connection, point-wise convolution and excitation. An option that changes nothing there
-    does not count, see `CTConfig.resolve`. Neither does `num_frames`, nor the module where no block holds it.
+    does not count, see `CTConfig.resolve`. `num_frames` does not count either, nor the module if no block holds it.
 
     Args:
         name: One of `list_models()`.
-        **overrides: As of `create_model`.
+        **overrides: As in `create_model`.
 
     Returns:
         A hashable value.
@@ -150,12 +150,12 @@ def signature(name: str, **overrides) -> tuple:
 
 
 def same_network(a: str, b: str, **overrides) -> bool:
-    """Whether two names are the same network under the same overrides: small depths and widths leave variants alike.
+    """Whether two names give the same network under the same overrides, as some do at small depths and widths.
 
     Args:
         a: One of `list_models()`.
         b: Another.
-        **overrides: As of `create_model`.
+        **overrides: As in `create_model`.
 
     Raises:
         ConfigError: One of them has no such network. Then there is nothing to compare, so the answer is not False.
@@ -168,9 +168,9 @@ def same_network(a: str, b: str, **overrides) -> bool:
 
 
 def same_as(name: str, **overrides) -> str | None:
-    """The first name before this one, in `list_models()`, that is the same network; None if there is none.
+    """Return the first earlier name in `list_models()` that gives the same network, or None.
 
-    Names that have no such network under these overrides are left out; if `name` itself has none, this is None.
+    Names that have no such network under these overrides are left out; the result is None if `name` itself has none.
     """
     for other in takewhile(lambda n: n != name, ZOO):
         with suppress(ConfigError):

@@ -1,4 +1,4 @@
-"""The paper's claims, and how each is decided: from costs, from recorded accuracies, or not here.
+"""The paper's claims, and how each is decided: from costs, from recorded accuracies, or not at all.
 
 `data/paper/claims.csv` holds one claim in each line. `a` and `b` are rows of the tables (`2a/ct`); with several `b` the
 claim must hold against each. Effects on accuracy are in points, `a` minus `b`, paired by seed.
@@ -88,8 +88,8 @@ class Verdict(NamedTuple):
     Attributes:
         verdict: `supported`, `partly`, `undecided`, `not`, `not yet measured` or `not testable here`.
         effect: Points of accuracy, or a ratio of costs; None where nothing was measured.
-        p: p value of the paired test; None where there is none.
-        interval: 95 % interval of an effect on accuracy, in points; None where there is none.
+        p: p value of the paired test; None without a test.
+        interval: 95 % interval of an effect on accuracy, in points; None without a test.
         seeds: Seeds behind an effect on accuracy; None for other kinds.
     """
 
@@ -273,7 +273,7 @@ def verdicts(
         measured: Id of a mechanism claim -> whether its measurement confirmed it.
 
     Returns:
-        Claim id -> verdict. What neither of the two holds is "not yet measured".
+        Claim id -> verdict. A claim in neither of the two is "not yet measured".
     """
     return {claim.id: verdict(claim, differences or {}, measured or {}) for claim in stated()}
 

@@ -65,11 +65,11 @@ class Study:
             row: A row of the table.
             scale: `smoke`, `cpu`, `gpu` or `paper`.
             column: One of `columns`. Default: the first.
-            seeds: Instead of the scale's.
-            epochs: Instead of the recipe's.
+            seeds: Seeds to use. Default: the scale's.
+            epochs: Epochs to train. Default: the recipe's.
 
         Returns:
-            None of them for other people's rows, and where the row's network has no form at this scale.
+            The experiments; an empty list for other people's rows, and if the network cannot be built at this scale.
 
         Raises:
             ConfigError: Unknown scale or column.
@@ -83,7 +83,7 @@ class Study:
         members = []
         for model, protocol in zip(row.models, row.protocols, strict=True):
             made = experiments(model, scale, stand_in.data, seeds, stand_in.init, epochs)
-            if not _has_form(made[0]):
+            if not _can_be_built(made[0]):
                 return []
             members.append([self._with_protocol(e, row, protocol) for e in made])
         if len(members) == 1:
@@ -100,7 +100,7 @@ class Study:
             column: One of `columns`. Default: the first.
 
         Returns:
-            False also where one of them has no experiment at this scale.
+            Whether they differ; False if one of them has no experiment at this scale.
         """
         first, second = (self.experiments(row, scale, column)[:1] for row in (a, b))
         return bool(first and second) and _identity(first[0]) != _identity(second[0])
@@ -209,7 +209,7 @@ def rows_json() -> list[dict]:
     return made
 
 
-def _has_form(e: Experiment) -> bool:
+def _can_be_built(e: Experiment) -> bool:
     """Whether a network can be built with the overrides of its scale."""
     from ctnet.models.zoo import configured
 
@@ -221,7 +221,7 @@ def _has_form(e: Experiment) -> bool:
 
 
 def _identity(e: Experiment | Ensemble) -> object:
-    """What makes an experiment this one and no other: all but the name of its network."""
+    """Return a value that is equal for equal experiments, whatever the names of their networks."""
     from ctnet.models.zoo import signature
 
     if isinstance(e, Ensemble):

@@ -47,7 +47,7 @@ class Rates(L.Callback):
         return {"clips": self.clips, "waited": self.waited, "worked": self.worked}
 
     def load_state_dict(self, state):
-        """Go on from the sums of a checkpoint."""
+        """Restore the sums from a checkpoint."""
         self.clips, self.waited, self.worked = state["clips"], state["waited"], state["worked"]
 
     def per_second(self) -> dict[str, float]:
@@ -78,7 +78,7 @@ class Progress(TQDMProgressBar):
         self._started, self._first_epoch = time.monotonic(), trainer.current_epoch
 
     def get_metrics(self, trainer, module):
-        """Return what stands beside the bar."""
+        """Return the values that are shown beside the bar."""
         items = super().get_metrics(trainer, module)
         items.pop("v_num", None)
         done = trainer.current_epoch - self._first_epoch
@@ -136,5 +136,5 @@ class History(L.Callback):
         return {"epochs": self.epochs, "seconds": self.seconds}
 
     def load_state_dict(self, state):
-        """Go on from a checkpoint."""
+        """Restore the history from a checkpoint."""
         self.epochs, self.seconds = state["epochs"], state["seconds"]

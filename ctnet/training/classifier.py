@@ -36,7 +36,7 @@ class VideoClassifier(L.LightningModule):
     def __init__(self, network: nn.Module, recipe: Recipe, seed: int = 0):
         super().__init__()
         self.network, self.recipe, self.seed = network, recipe, seed
-        for conv in network.modules():  # clips are channels-last; with the weights alike nothing is reordered per step
+        for conv in network.modules():  # channels-last like the clips, so no step reorders
             if isinstance(conv, nn.Conv2d):
                 conv.to(memory_format=torch.channels_last)
         self.accuracy = MulticlassAccuracy(network.config.num_classes, average="micro")
@@ -75,7 +75,7 @@ class VideoClassifier(L.LightningModule):
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"the loss is {loss.item()} in epoch {self.current_epoch}, step {step}: lower the learning rate "
-                    f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is whole"
+                    f"(now {self.optimizers().param_groups[0]['lr']:.3g}); the last checkpoint is intact"
                 )
             self.accuracy(logits, labels)
             self.read, self.lost = self.read + size, self.lost + size * loss.item()
@@ -122,7 +122,7 @@ class VideoClassifier(L.LightningModule):
         if not all(torch.isfinite(p).all() for p in self.network.parameters()):
             raise TrainingError(
                 f"weights are not finite after epoch {self.current_epoch}: lower the learning rate; "
-                "the last checkpoint is whole"
+                "the last checkpoint is intact"
             )
 
     def _reset_sums(self):
@@ -147,7 +147,7 @@ class VideoClassifier(L.LightningModule):
 def dropout_seed(seed: int, epoch: int, step: int, rank: int) -> int:
     """Return the seed of a step's dropout, so that a resumed run repeats the unbroken one.
 
-    Seeds of different arguments differ. On a CPU, which takes the last 32 bits, those of up to 8 ranks differ within a
-    run of the paper's length.
+    Different arguments give different seeds. A CPU uses only their last 32 bits, which differ for up to 8 ranks within
+    a run of the paper's length.
     """
     return (seed * 100_003 + epoch) * 1_000_003 + step + rank * (2**52 + 0x9E3779B9)

@@ -1,4 +1,4 @@
-"""The training loop: Lightning's Trainer with resume, checkpoints that stay whole, and clear errors."""
+"""The training loop: Lightning's Trainer with resume, atomic checkpoints, and clear errors."""
 
 import logging
 import os
@@ -57,8 +57,8 @@ def train(
 
     Raises:
         TrainingError: if the loss or a weight is not finite, the disk is full, too many videos cannot be read, or the
-            ranks cannot share a batch evenly. The last checkpoint stays whole.
-        DataError: if a process that reads videos dies. The last checkpoint stays whole.
+            ranks cannot share a batch evenly. The last checkpoint stays intact.
+        DataError: if a process that reads videos dies. The last checkpoint stays intact.
 
     Example:
         >>> network = ctnet.create_model("ctnet_resnet50", num_classes=2, num_frames=8)
@@ -128,7 +128,7 @@ class _EpochBatches(L.LightningDataModule):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a temporary file and renames it, so that a full disk or a kill leaves the old checkpoint whole."""
+    """Writes a temporary file and renames it, so that a full disk or a kill leaves the old checkpoint intact."""
 
     def save_checkpoint(self, checkpoint, path, storage_options=None):
         """Write a checkpoint.
@@ -149,7 +149,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 os.fsync(file.fileno())
         except (OSError, RuntimeError) as error:
             raise TrainingError(
-                f"{path}: could not be written ({error}); make room, the checkpoint before is whole"
+                f"{path}: could not be written ({error}); make room; the previous checkpoint is intact"
             ) from error
 
 
@@ -161,11 +161,11 @@ def _clear_errors(trainer: L.Trainer, folder: Path) -> Iterator[None]:
         yield
     except SystemExit:
         signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt(f"interrupted in epoch {trainer.current_epoch}; the same command goes on") from None
+        raise KeyboardInterrupt(f"interrupted in epoch {trainer.current_epoch}; the same command resumes") from None
     except BrokenPipeError:  # from the progress bar: nobody reads it any more
         raise
     except OSError as error:
-        raise TrainingError(f"{folder}: {error}; the last checkpoint is whole, the same command goes on") from error
+        raise TrainingError(f"{folder}: {error}; the last checkpoint is intact; the same command resumes") from error
 
 
 def _report_unread(dataset: VideoDataset, history: History, module: VideoClassifier) -> None:

@@ -12,8 +12,8 @@ from ctnet.errors import ConfigError, TrainingError
 def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str | None = None) -> None:
     """Run `python -m WORDS` in several processes through torchrun and wait for them.
 
-    The processes write to this one's standard output and standard error. They end with this process, whenever and
-    however it ends.
+    The processes write to this one's standard output and standard error. They end when this
+    process ends, for whatever reason.
 
     Args:
         words: a module and its arguments.
@@ -33,7 +33,7 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str |
     if gpus and devices > gpus:
         raise ConfigError(f"{nodes} x {devices} processes: each needs a GPU of its own, and {gpus} are visible here")
     if nodes > 1 and not rendezvous:
-        raise ConfigError(f"{nodes} machines find each other at one of them: --rendezvous HOST:PORT, the same on all")
+        raise ConfigError(f"{nodes} machines need --rendezvous HOST:PORT: a free port on one of them, the same on all")
     meet = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous]
     command = [sys.executable, "-m", "ctnet.training.launch", *(meet if nodes > 1 else ["--standalone"])]
     command += ["--nproc-per-node", str(devices), "-m", *words]

@@ -1,9 +1,9 @@
-"""Tables of what was measured on each machine."""
+"""Tables of the measurements on each machine."""
 
 from ctnet.book import machines
 
 
-def test_speeds_of_every_device():
+def test_speeds_have_rows_for_every_device():
     row = {"seconds": 0.5, "clips_per_s": 2.0, "times": 1.0, "times_low": 1.0, "times_high": 1.5}
     made = {"device": "a chip", "versions": {"torch": "2.14.1"}, "commit": "0123", "started": "2021-05-03 10:00 UTC"}
     record = {"provenance": made, "inference": {"rows": {"plain fp32": row, "fused fp32": row | {"times": 2.0}}}}
@@ -14,7 +14,7 @@ def test_speeds_of_every_device():
     assert machines.speeds([record], "training").empty and machines.devices([]).empty
 
 
-def test_price_of_operations_is_a_ratio_of_times_within_rounds():
+def test_price_is_the_ratio_of_times_within_rounds():
     def row(gmacs, seconds):
         return {"gmacs_per_s": gmacs / seconds, "seconds": seconds}
 

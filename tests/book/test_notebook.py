@@ -86,7 +86,7 @@ def test_render_is_idempotent_and_keeps_other_outputs(tmp_path):
     assert render(path) == "" and path.read_text() == first
 
 
-def test_picture_gets_its_own_text_or_that_of_the_function_that_drew_it(tmp_path):
+def test_picture_alt_text_is_its_own_or_that_of_its_plot_function(tmp_path):
     def cell(source, **facts):
         drawn = new_code_cell(source)
         drawn.outputs = [nbformat.v4.new_output("display_data", {"image/png": ""}, metadata=facts)]

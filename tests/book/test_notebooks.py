@@ -82,7 +82,7 @@ def test_start_shows_that_tsn_is_blind_to_order(executed, home):
     assert shown.loc["tsn_resnet50", "within pairs (%)"] == 50.0
 
 
-def test_cost_counts_every_row_of_ours(executed, home):
+def test_cost_page_counts_all_our_rows(executed, home):
     executed("cost")
     shown = [pd.read_csv(home / "csv" / f"cost_{part}.csv", dtype=str) for part in ("ablations", "comparisons")]
     ours = [row for row in printed.rows() if row.models and row.table != "5"]

@@ -15,6 +15,7 @@ from tests.support import browser
 
 
 def html_pages(built: Path) -> list[Path]:
+    """Return the HTML files of the pages, without static files."""
     return sorted(p for p in built.rglob("*.html") if not {"_static", "_sources"} & set(p.relative_to(built).parts))
 
 
@@ -58,8 +59,8 @@ def test_every_link_and_image_exists(built):
     assert len(images) >= len(status.notebooks(ROOT / "book")) - 2
 
 
-def test_no_tag_loads_anything_from_another_host(built):
-    """Looks at scripts, styles, images and frames; a browser test below covers what scripts request."""
+def test_html_tags_load_nothing_from_other_hosts(built):
+    """Check scripts, styles, images and frames; a browser test below covers the requests of scripts."""
 
     class Loaded(HTMLParser):
         def __init__(self):
@@ -126,14 +127,14 @@ def chromium(tmp_path_factory) -> Path:
 
 
 def test_browser_log_shows_a_request_to_another_host(chromium, tmp_path):
-    """Shows that the next test can fail."""
+    """This proves that the next test can fail."""
     (tmp_path / "page.html").write_text('<script>fetch("http://outside.example/x")</script>')
     with browser.served(tmp_path) as address:
         browser.load(f"{address}/page.html", chromium, tmp_path / "netlog.json")
     assert "http://outside.example/x" in browser.requests(tmp_path / "netlog.json")
 
 
-def test_no_page_requests_anything_from_another_host(built, chromium, tmp_path):
+def test_opened_pages_request_nothing_from_other_hosts(built, chromium, tmp_path):
     names = [str(page.relative_to(built)) for page in html_pages(built)]
     shutil.copytree(built, tmp_path / "html")
     frames = tmp_path / "html" / "all_pages.html"
@@ -171,7 +172,7 @@ def test_accuracy_verdict_names_its_scale():
     assert "{bdg-danger}`not`" in lines[measured.claim]
 
 
-def test_cost_claim_names_its_rows_and_shows_the_papers_ratio_beside_ours():
+def test_cost_claim_shows_its_rows_and_both_ratios():
     lines = {
         line.split("|")[1].strip(): line.split("|")[2:5]
         for line in claims_page.claims_table(evidence.Evidence()).splitlines()[2:]

@@ -81,7 +81,7 @@ def test_accuracies_are_means_over_seeds():
     assert list(frame["seeds"]) == [2, 1, 0]
 
 
-def test_accuracies_stand_beside_the_size_of_the_small_network_and_not_the_papers():
+def test_accuracies_table_shows_the_size_of_the_small_network():
     frame = report_of("2g", {"tsn": [result(0, 12.0)], "ct": [result(0, 81.0)]}).accuracies()
     assert not [column for column in frame if "GFLOPs" in column]
     assert (
@@ -101,7 +101,7 @@ def test_recorded_tables_of_the_repository_can_be_shown(table, monkeypatch):
     assert (frame["strict"] != "–").all() and (frame["MFLOPs"] != "–").all()
 
 
-def test_size_at_the_paper_scale_is_the_papers():
+def test_size_at_the_paper_scale_equals_that_of_the_paper():
     found = {"ct_pw_te": [result(0, 50.0, scale="paper")]}
     found["ct_pw_te"][0].record["data"]["classes"] = ["a"] * 174
     size = report_of("2g", found, "paper").sizes["ct_pw_te"]
@@ -109,7 +109,7 @@ def test_size_at_the_paper_scale_is_the_papers():
     assert size.mflops == pytest.approx(37320, abs=1) and size.params_m == pytest.approx(20.96, abs=0.01)
 
 
-def test_the_papers_table_has_printed_and_counted_figures():
+def test_paper_table_has_printed_and_counted_figures():
     frame = report_of("2g", {"tsn": [], "ct": [], "ct_pw": []}).paper()
     assert list(frame["GFLOPs, printed"]) == ["43.0", "36.3", "37.2"]
     assert list(frame["top1, printed (%)"]) == ["16.9", "47.3", "48.0"]
@@ -181,13 +181,13 @@ def test_rows_seeds_and_epochs_choose_what_runs(ran):
         ({"column": "top2"}, "unknown column of accuracies in Table 2g 'top2'; did you mean top1"),
     ],
 )
-def test_unknown_names_are_errors_that_name_the_near_ones(arguments, message, ran):
+def test_unknown_name_error_lists_similar_names(arguments, message, ran):
     with pytest.raises(ConfigError, match=message):
         report(**{"table": "2g", "scale": "cpu"} | arguments)
     assert ran == []
 
 
-def test_rows_without_a_form_at_the_scale_are_left_out():
+def test_rows_that_cannot_be_built_at_the_scale_are_left_out():
     assert "blocks1" not in report("2e", "cpu").results and "blocks1" in report("2e", "gpu").results
 
 
@@ -213,7 +213,7 @@ def test_runs_name_the_record_of_each_number():
 
 
 @pytest.mark.parametrize("table", sorted(STUDIES))
-def test_every_part_can_be_shown_without_any_record(table):
+def test_report_shows_all_parts_without_records(table):
     made = report(table, "gpu")
     for part in (made.accuracies, made.paper, made.differences, made.claims, made.runs):
         part()

@@ -1,4 +1,4 @@
-"""What the book's tables share: figures as text, costs, labels, and the CSV beside each table."""
+"""The shared parts of the book's tables: figures as text, costs, labels, and CSV files."""
 
 import csv
 from dataclasses import replace
@@ -25,7 +25,7 @@ def test_mean_and_deviation_over_seeds():
     assert tables.mean_sd([5.0, 5.0]) == "5.0 ± 0.0"
 
 
-def test_costs_agree_where_they_round_to_the_printed_figure():
+def test_cost_agrees_if_it_rounds_to_the_printed_figure():
     frame = tables.cost_table("2g")
     rows = [row for row in printed.rows() if row.table == "2g"]
     assert list(frame["gflops paper"]) == [row.printed["gflops"] for row in rows]
@@ -38,7 +38,7 @@ def test_costs_agree_where_they_round_to_the_printed_figure():
     assert frame["gflops agrees"].any()
 
 
-def test_costs_without_a_printed_figure_have_no_agreement(monkeypatch):
+def test_cost_without_a_printed_figure_has_no_agreement(monkeypatch):
     row = printed.row("2g/tsn")
 
     def agrees(figure, ours):
@@ -55,7 +55,7 @@ def test_costs_without_a_printed_figure_have_no_agreement(monkeypatch):
     assert agrees("", 43.0) == (None, None, "–")
 
 
-def test_labels_are_unique_for_each_protocol():
+def test_row_labels_are_unique_per_protocol():
     for name in printed.tables():
         labels = [(tables.label(row), row.protocols) for row in printed.rows() if row.table == name and row.models]
         assert len(set(labels)) == len(labels), name
@@ -68,7 +68,7 @@ def test_cost_table_joins_several_tables():
     )
 
 
-def test_shown_table_is_kept_as_csv(place):
+def test_shown_table_is_saved_as_csv(place):
     frame = pd.DataFrame([{"row": "TSN", "p": None, "top-1": 16.9}, {"row": "CT", "p": 0.01, "top-1": 47.3}])
     shown = tables.show(frame, "table_x")
     with (place / "csv" / "table_x.csv").open(newline="") as file:
@@ -85,7 +85,7 @@ def test_shown_table_is_kept_as_csv(place):
     assert tables.show(rates, "table_z")["weight decay"].tolist() == ["0.0005", "0.0001"]
 
 
-def test_confusion_matrix_of_two_words(place):
+def test_confusion_matrix_has_shares_of_each_true_class(place):
     figure = plots.confusion([on_data(0, 0, 0), on_data(1, 0, 0)])
     shares = figure.axes[0].collections[0].get_array().reshape(2, 2)
     assert shares.tolist() == [[50, 50], [0, 100]]

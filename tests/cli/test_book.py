@@ -34,7 +34,7 @@ def test_run_passes_missing_and_fresh_only_to_notebooks_that_have_them(capsys, t
     assert [params for _, params, _ in asked] == [{"fresh": True}, {"missing": True}, {}, {}]
 
 
-def test_run_passes_parameters_and_time_limit_and_has_a_place_for_the_copy(capsys, tmp_path, asked):
+def test_run_passes_parameters_time_limit_and_output_path(capsys, tmp_path, asked):
     source, out = write_notebook(tmp_path / "toy.ipynb"), ROOT / "book" / "runs" / "toy.ipynb"
     words = ("--params", '{"scale": "smoke"}', "--timeout", 7)
     assert output(capsys, "run", source, *words) == f"{out}\n"
@@ -68,8 +68,8 @@ def test_run_ends_with_1_when_a_cell_fails_and_keeps_the_partial_copy(tmp_path, 
     record = json.loads((tmp_path / "toy_out.json").read_text())
     assert not record["ok"] and record["error"]["where"] == "In [4]"
     assert record["error"]["message"] == "ValueError: no such clip"
-    told = capsys.readouterr()
-    assert told.out == "" and "ctnet: toy failed in In [4]: ValueError: no such clip; kept: " in told.err
+    captured = capsys.readouterr()
+    assert captured.out == "" and "ctnet: toy failed in In [4]: ValueError: no such clip; kept: " in captured.err
 
 
 @pytest.mark.parametrize("how, status", [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9), ("parent", -9)])
@@ -107,22 +107,22 @@ def book(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_book_names_its_first_page_and_the_notebooks_that_are_not_in_it(capsys, book):
+def test_book_prints_its_first_page_and_the_missing_notebooks(capsys, book):
     index = book / "_build" / "html" / "index.html"
     assert main(["book", "--book", str(book)]) == 1
-    told = capsys.readouterr()
-    assert told.out == f"The book: {index.as_uri()}\n"
-    assert told.err == "not in the book: one: has not been run\nnot in the book: two: has not been run\n"
+    captured = capsys.readouterr()
+    assert captured.out == f"The book: {index.as_uri()}\n"
+    assert captured.err == "not in the book: one: has not been run\nnot in the book: two: has not been run\n"
     for name in ("one", "two"):
         (book / "runs" / f"{name}.ipynb").touch()
-    assert output(capsys, "book", "--book", book) == told.out
+    assert output(capsys, "book", "--book", book) == captured.out
 
 
 def test_book_that_was_not_built_ends_with_1(capsys, book, monkeypatch):
     monkeypatch.setattr(pages, "build", lambda book: 7)
     assert main(["book", "--book", str(book)]) == 1
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("the book is not complete: see the warnings above\n")
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("the book is not complete: see the warnings above\n")
 
 
 def test_book_needs_a_folder_with_a_table_of_contents(capsys, tmp_path):

@@ -11,7 +11,7 @@ from tests.support.toy import write_set
 pytest_plugins = "tests.support.prepared"
 
 
-def test_prepare_and_verify_name_the_folder_and_each_broken_clip(capsys, smoke, tmp_path, monkeypatch):
+def test_prepare_prints_the_folder_and_verify_each_broken_clip(capsys, smoke, tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
     assert output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke") == f"{smoke}\n"
     assert output(capsys, "data", "verify", "motionpairs", "--scale", "smoke") == f"{smoke}: every clip can be read\n"
@@ -20,10 +20,10 @@ def test_prepare_and_verify_name_the_folder_and_each_broken_clip(capsys, smoke, 
     broken.write_bytes(b"no video")
     monkeypatch.setenv("CTNET_DATA", str(tmp_path))
     assert main("data verify motionpairs --scale smoke".split()) == 1
-    told = capsys.readouterr()
-    assert told.out.startswith(f"{broken}: ") and told.out.count("\n") == 1
-    mend = f"remove {folder} and run: python -m ctnet data prepare motionpairs --scale smoke"
-    assert told.err.endswith(f"ctnet: {folder}: 1 listed above cannot be read; {mend}\n")
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{broken}: ") and captured.out.count("\n") == 1
+    advice = f"remove {folder} and run: python -m ctnet data prepare motionpairs --scale smoke"
+    assert captured.err.endswith(f"ctnet: {folder}: 1 listed above cannot be read; {advice}\n")
 
 
 def test_verify_says_how_to_repair_a_set_of_own_videos(capsys, tmp_path, monkeypatch):
@@ -36,11 +36,11 @@ def test_verify_says_how_to_repair_a_set_of_own_videos(capsys, tmp_path, monkeyp
     assert output(capsys, *words) == f"{tmp_path / 'sets' / 'mine'}\n"
     (missing := tmp_path / "my videos" / "test" / "b" / "train03.avi").unlink()
     assert main(["data", "verify", "mine"]) == 1
-    told = capsys.readouterr()
-    assert told.out == f"{missing}: no such file\n"
-    (line,) = (line for line in told.err.splitlines() if line.startswith("ctnet: "))
-    mend = "restore them, or leave them out (with the same --lists as before, if any): "
-    assert line.endswith(f"{mend}python -m ctnet {' '.join(words[:-1])} '{words[-1]}'")
+    captured = capsys.readouterr()
+    assert captured.out == f"{missing}: no such file\n"
+    (line,) = (line for line in captured.err.splitlines() if line.startswith("ctnet: "))
+    advice = "restore them, or leave them out (with the same --lists as before, if any): "
+    assert line.endswith(f"{advice}python -m ctnet {' '.join(words[:-1])} '{words[-1]}'")
     assert main(list(words)) == 0 and main(["data", "verify", "mine"]) == 0
 
 
@@ -49,17 +49,17 @@ def test_prepare_draws_the_set(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(prepare.DRAWN_SIZES, "smoke", prepare.DrawnSize(24, 6, 1, 1))
     absent = mistake(capsys, "data", "verify", "motionpairs", "--scale", "smoke")
     assert "data set absent; run: python -m ctnet data prepare motionpairs --scale smoke" in absent
-    told = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)
-    assert told == f"{tmp_path / 'motionpairs-smoke'}\n"
+    printed = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)
+    assert printed == f"{tmp_path / 'motionpairs-smoke'}\n"
     assert len(list(tmp_path.rglob("*.avi"))) == 88
 
 
 def test_probe_prints_and_records_an_accuracy_for_each_classifier(capsys, places):
-    told = output(capsys, "data", "probe", "motionpairs", "--scale", "smoke")
+    printed = output(capsys, "data", "probe", "motionpairs", "--scale", "smoke")
     kept = probes.recorded("motionpairs", "smoke")
-    assert kept["a linear classifier on"].tolist() == list(probes.SEEN)
+    assert kept["a linear classifier on"].tolist() == list(probes.FEATURES)
     for name, accuracy in zip(kept["a linear classifier on"], kept["top-1"], strict=True):
-        (line,) = (line for line in told.splitlines() if name in line)
+        (line,) = (line for line in printed.splitlines() if name in line)
         assert f" {accuracy} " in line
     assert (places / "results" / "smoke" / "probes-motionpairs.csv").is_file()
     assert "data set absent" in mistake(capsys, "data", "probe", "motionpairs", "--scale", "cpu")

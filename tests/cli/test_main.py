@@ -1,4 +1,4 @@
-"""The front door: help texts, exit codes, one-line errors, and what is imported when."""
+"""The entry point: help texts, exit codes, one-line errors, and what is imported when."""
 
 import argparse
 import os
@@ -35,7 +35,7 @@ def test_commands_are_those_of_the_readme():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command_has_a_description_and_every_option_a_help_text_with_its_default(name):
+def test_commands_have_descriptions_and_options_show_their_defaults(name):
     command = COMMANDS[name]
     assert command.description
     command.format_help()
@@ -48,7 +48,7 @@ def test_command_has_a_description_and_every_option_a_help_text_with_its_default
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         ([], "required: COMMAND; see python -m ctnet --help"),
         (["trian"], "invalid choice: 'trian'"),
@@ -58,8 +58,8 @@ def test_command_has_a_description_and_every_option_a_help_text_with_its_default
         (["data", "prepare"], "required: name; see python -m ctnet data prepare --help"),
     ],
 )
-def test_usage_error_is_one_line_that_points_at_the_help(capsys, words, told):
-    assert told in mistake(capsys, *words)
+def test_usage_error_is_one_line_that_points_at_the_help(capsys, words, message):
+    assert message in mistake(capsys, *words)
 
 
 WRONG_NUMBERS = [
@@ -79,8 +79,8 @@ WRONG_NUMBERS = [
 @pytest.mark.parametrize("words, least", WRONG_NUMBERS)
 def test_wrong_number_is_refused_before_anything_runs(capsys, words, least):
     command, option, number = words.split()
-    told = mistake(capsys, command, "tsn_resnet50", option, number)
-    assert f"argument {option}: a whole number from {least} up is needed, not '{number}'" in told
+    message = mistake(capsys, command, "tsn_resnet50", option, number)
+    assert f"argument {option}: a whole number from {least} up is needed, not '{number}'" in message
 
 
 def test_huge_number_is_refused_in_one_line(capsys):
@@ -161,6 +161,6 @@ loaded()
 """
 
 
-def test_importing_the_package_and_making_a_model_load_only_what_they_use():
+def test_import_and_create_model_load_only_what_they_need():
     done = python("-c", LIGHT)
     assert done.stdout == "False False []\nTrue True []\n", done.stderr

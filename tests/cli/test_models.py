@@ -37,9 +37,9 @@ def test_list_names_every_network(capsys):
 
 def test_cost_as_text_and_as_json(capsys):
     words = ("cost", "ctnet_resnet50", "--frames", 8, "--crops", 3, "--clips", 2, "--size", 224)
-    told = json.loads(output(capsys, *words, "--json"))
+    printed = json.loads(output(capsys, *words, "--json"))
     expected = ctnet.cost("ctnet_resnet50", protocol=ctnet.Protocol(8, 3, 2, 224))
-    assert told == {"model": "ctnet_resnet50", "protocol": "8x3x2@224", **vars(expected)}
+    assert printed == {"model": "ctnet_resnet50", "protocol": "8x3x2@224", **vars(expected)}
     line = output(capsys, *words)
     assert line.startswith("ctnet_resnet50 8x3x2@224: ") and f"{expected.gflops:.3f} GFLOPs" in line
     fewer = json.loads(output(capsys, *words, "--classes", 10, "--json"))
@@ -47,20 +47,20 @@ def test_cost_as_text_and_as_json(capsys):
 
 
 def test_predict_as_text_and_as_json(capsys, weights, video):
-    told = json.loads(output(capsys, "predict", video, "--weights", weights, "--top", 3, "--json"))
-    assert len(told) == 3 and all(set(line) == {"label", "probability"} for line in told)
-    assert 0 < sum(line["probability"] for line in told) <= 1
+    printed = json.loads(output(capsys, "predict", video, "--weights", weights, "--top", 3, "--json"))
+    assert len(printed) == 3 and all(set(line) == {"label", "probability"} for line in printed)
+    assert 0 < sum(line["probability"] for line in printed) <= 1
     lines = output(capsys, "predict", video, "--weights", weights, "--top", 3).splitlines()
     assert len(lines) == 3
-    for line, entry in zip(lines, told, strict=True):
+    for line, entry in zip(lines, printed, strict=True):
         assert line.startswith(entry["label"]) and f"{100 * entry['probability']:.1f} %" in line
 
 
 def test_predict_save_draws_frames_and_saliency(capsys, weights, video, tmp_path):
     words = ("predict", video, "--weights", weights, "--json")
-    told = output(capsys, *words)
+    printed = output(capsys, *words)
     for name, frames in (("seen.png", 1), ("seen.mp4", 8)):
-        assert output(capsys, *words, "--save", tmp_path / name) == told
+        assert output(capsys, *words, "--save", tmp_path / name) == printed
         assert count_frames(tmp_path / name) == frames
 
 
@@ -68,8 +68,8 @@ def test_predict_save_draws_frames_and_saliency(capsys, weights, video, tmp_path
     "name, why", [("seen.avi", "a picture is .png"), ("no/seen.png", "no file can be written there")]
 )
 def test_predict_checks_the_picture_file_before_anything_is_read(capsys, tmp_path, name, why):
-    told = mistake(capsys, "predict", tmp_path / "no.mp4", "--weights", tmp_path / "no", "--save", tmp_path / name)
-    assert f"{tmp_path / name}: {why}" in told
+    message = mistake(capsys, "predict", tmp_path / "no.mp4", "--weights", tmp_path / "no", "--save", tmp_path / name)
+    assert f"{tmp_path / name}: {why}" in message
 
 
 def test_predict_takes_the_authors_checkpoint(capsys, video, tmp_path):
@@ -78,10 +78,10 @@ def test_predict_takes_the_authors_checkpoint(capsys, video, tmp_path):
     file = checkpoint(tmp_path / "ct_net.pth.tar", released_state(num_classes=7))
     capsys.readouterr()
     assert main(["predict", str(video), "--weights", str(file), "--json"]) == 0
-    told = capsys.readouterr()
-    assert told.err == f"ctnet: note: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
+    captured = capsys.readouterr()
+    assert captured.err == f"ctnet: note: {file}: read as the authors' checkpoint of CT-Net on ResNet-50\n"
     expected = ctnet.predict(ctnet.load_released(file), video)
-    assert [(line["label"], line["probability"]) for line in json.loads(told.out)] == expected
+    assert [(line["label"], line["probability"]) for line in json.loads(captured.out)] == expected
 
 
 def test_missing_or_damaged_file_is_one_line(capsys, weights, video, tmp_path):

@@ -49,8 +49,8 @@ CLAIMS = [
 
 def test_rows_json_prints_one_object_for_each_row(capsys, monkeypatch):
     monkeypatch.setattr("ctnet.paper.studies.rows_json", lambda: ROWS)
-    told = output(capsys, "rows", "--json")
-    assert [json.loads(line) for line in told.splitlines()] == ROWS and "öther" in told
+    printed = output(capsys, "rows", "--json")
+    assert [json.loads(line) for line in printed.splitlines()] == ROWS and "öther" in printed
 
 
 def test_rows_text_puts_paper_and_ours_side_by_side(capsys, monkeypatch):
@@ -70,8 +70,8 @@ def claims(monkeypatch):
 
 
 def test_claims_json_prints_one_object_for_each_claim(capsys, claims):
-    told = output(capsys, "claims", "--json")
-    assert [json.loads(line) for line in told.splitlines()] == CLAIMS and "4×" in told
+    printed = output(capsys, "claims", "--json")
+    assert [json.loads(line) for line in printed.splitlines()] == CLAIMS and "4×" in printed
 
 
 def test_claims_text_is_one_line_for_each_claim(capsys, claims):

@@ -54,13 +54,13 @@ def test_train_prints_the_recorded_result_and_does_not_train_again(capsys, home,
     assert main("train ctnet_resnet50 --scale smoke --seeds 0 --devices 2".split()) == 0
     out, err = capsys.readouterr()
     assert err.startswith("ctnet: note: 1 of 1 already recorded and not run again; --fresh trains them again\n")
-    told = json.loads(out)
+    printed = json.loads(out)
     (file,) = home.glob("results/smoke/*.json")
     record = json.loads(file.read_text())
-    assert told == {"result": file.stem, **record["metrics"]}
-    tiers = ", ".join(f"{tier} {top1:.1f} %" for tier, top1 in told["tiers"].items())
-    assert f"\n{file.stem}: top-1 {told['top1']:.1f} % ({tiers})\n" in err
-    assert set(told["tiers"]) == {"strict", "state change", "dynamics", "appearance"}
+    assert printed == {"result": file.stem, **record["metrics"]}
+    tiers = ", ".join(f"{tier} {top1:.1f} %" for tier, top1 in printed["tiers"].items())
+    assert f"\n{file.stem}: top-1 {printed['top1']:.1f} % ({tiers})\n" in err
+    assert set(printed["tiers"]) == {"strict", "state change", "dynamics", "appearance"}
 
 
 def test_train_on_several_devices_launches_the_same_words(capsys, home, monkeypatch):
@@ -82,12 +82,12 @@ def test_launch_failure_is_the_exit_status(capsys, places, monkeypatch):
 
 
 def test_train_refuses_unknown_initial_weights(capsys, places):
-    told = mistake(capsys, *"train tsn_resnet50 --scale smoke --init nosuch".split())
-    assert "init 'nosuch' is neither scratch, imagenet nor a prepared data set" in told
+    message = mistake(capsys, *"train tsn_resnet50 --scale smoke --init nosuch".split())
+    assert "init 'nosuch' is neither scratch, imagenet nor a prepared data set" in message
 
 
-@pytest.mark.parametrize("words", [("interrupted in epoch 3; the same command continues",), ()])
-def test_interrupt_ends_with_130_and_says_how_to_continue(words, capsys, places, monkeypatch):
+@pytest.mark.parametrize("words", [("interrupted in epoch 3; the same command resumes",), ()])
+def test_interrupt_ends_with_130_and_says_how_to_resume(words, capsys, places, monkeypatch):
     from ctnet.experiments import run
 
     def interrupt(*_):
@@ -95,12 +95,12 @@ def test_interrupt_ends_with_130_and_says_how_to_continue(words, capsys, places,
 
     monkeypatch.setattr(run, "carry_out", interrupt)
     assert main(["train", "tsn_resnet50", "--scale", "smoke"]) == 130
-    assert capsys.readouterr().err == f"ctnet: {(*words, 'interrupted; the same command continues')[0]}\n"
+    assert capsys.readouterr().err == f"ctnet: {(*words, 'interrupted; the same command resumes')[0]}\n"
 
 
-def test_train_refuses_networks_without_a_small_form(capsys, places):
-    told = mistake(capsys, "train", "ctnet_inception_v3", "--scale", "smoke")
-    assert "ctnet_inception_v3 has no smoke scale (" in told and "use gpu or paper" in told
+def test_train_refuses_networks_that_cannot_be_built_at_the_scale(capsys, places):
+    message = mistake(capsys, "train", "ctnet_inception_v3", "--scale", "smoke")
+    assert "ctnet_inception_v3 has no smoke scale (" in message and "use gpu or paper" in message
     assert "ct_resnet50_blocks1 has no cpu scale (" in mistake(capsys, "train", "ct_resnet50_blocks1")
 
 
@@ -114,17 +114,17 @@ def test_train_notes_a_network_that_is_the_same_at_this_scale(capsys, places):
 
 def test_evaluate_repeats_the_metrics_of_the_training(capsys, home, smoke, little, weights, tmp_path):
     file = tmp_path / "scores.npz"
-    told = json.loads(output(capsys, "evaluate", weights, "--data", smoke, "--scores", file))
+    printed = json.loads(output(capsys, "evaluate", weights, "--data", smoke, "--scores", file))
     record = json.loads(next(home.glob("results/smoke/*.json")).read_text())
     del record["metrics"]["shuffled"]
-    assert told == {"protocol": "8x1x1@32", **record["metrics"]}
+    assert printed == {"protocol": "8x1x1@32", **record["metrics"]}
     assert Scores.load(file).predictions.tolist() == record["predictions"]
-    assert json.loads(output(capsys, "ensemble", file)) == told
+    assert json.loads(output(capsys, "ensemble", file)) == printed
     small = little / "motionpairs-little"
     views = json.loads(output(capsys, "evaluate", weights, "--data", small, "--split", "train", "--clips", 2))
     assert views["protocol"] == "8x1x2@32" and views["clips"] == 44
     words = ("evaluate", weights, "--data", "motionpairs", "--scale", "smoke", "--workers", 0)
-    assert json.loads(output(capsys, *words)) == told
+    assert json.loads(output(capsys, *words)) == printed
 
 
 def test_evaluate_on_two_devices_gives_the_metrics_of_one(capfd, home, little, weights, tmp_path, monkeypatch):
@@ -140,17 +140,17 @@ def test_evaluate_on_two_devices_gives_the_metrics_of_one(capfd, home, little, w
 def test_evaluate_on_two_devices_reports_a_missing_file(capfd, smoke, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    told = mistake(capfd, "evaluate", tmp_path / "none.safetensors", "--data", smoke, "--devices", 2)
-    assert "none.safetensors" in told and "no such file" in told
+    message = mistake(capfd, "evaluate", tmp_path / "none.safetensors", "--data", smoke, "--devices", 2)
+    assert "none.safetensors" in message and "no such file" in message
 
 
 def test_evaluate_takes_the_authors_checkpoint(capsys, tmp_path):
     file = checkpoint(tmp_path / "ct_net.pth.tar", released_state(num_classes=2))
     folder = write_set(tmp_path / "set", clips=1, split="test")
     assert main(["evaluate", str(file), "--data", str(folder)]) == 0
-    told = capsys.readouterr()
-    found = json.loads(told.out)
-    assert told.err.splitlines() == [
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert captured.err.splitlines() == [
         f"ctnet: note: {file}: read as the authors' checkpoint of CT-Net on ResNet-50",
         f"{file} on toy, test: top-1 {found['top1']:.1f} %",
     ]
@@ -168,8 +168,8 @@ def test_evaluate_reports_a_missing_set_split_or_folder(capsys, smoke, weights, 
 
 def test_evaluate_refuses_another_number_of_classes(capsys, weights, tmp_path):
     write_set(tmp_path, clips=2, split="test")
-    told = mistake(capsys, "evaluate", weights, "--data", tmp_path)
-    assert f"{weights}: a network of 44 classes, but {tmp_path} has 2" in told
+    message = mistake(capsys, "evaluate", weights, "--data", tmp_path)
+    assert f"{weights}: a network of 44 classes, but {tmp_path} has 2" in message
 
 
 def test_evaluate_refuses_other_class_names_or_another_order(capsys, smoke, tmp_path):
@@ -177,8 +177,8 @@ def test_evaluate_refuses_other_class_names_or_another_order(capsys, smoke, tmp_
     network = ctnet.create_model("tsn_resnet50", num_classes=len(names), num_frames=2, **PLAIN)
     names[3], names[5] = names[5], names[3]
     ctnet.save(network, tmp_path / "other.safetensors", classes=names, protocol={"frames": 2, "size": 32})
-    told = mistake(capsys, "evaluate", tmp_path / "other.safetensors", "--data", smoke)
-    assert f"its class 3 is '{names[3]}', that of {smoke} is '{names[5]}'" in told
+    message = mistake(capsys, "evaluate", tmp_path / "other.safetensors", "--data", smoke)
+    assert f"its class 3 is '{names[3]}', that of {smoke} is '{names[5]}'" in message
 
 
 def test_ensemble_averages_scores(capsys, tmp_path):
@@ -188,9 +188,9 @@ def test_ensemble_averages_scores(capsys, tmp_path):
         Scores(np.array(logits, float), labels[: len(logits)], f"8x1x1@{name}", clips).save(tmp_path / f"{name}.npz")
     files = {name: tmp_path / f"{name}.npz" for name in ("a", "b", "other")}
     assert json.loads(output(capsys, "ensemble", files["a"]))["top1"] == 50
-    told = json.loads(output(capsys, "ensemble", files["a"], files["b"]))
-    assert told == {"protocol": "8x1x1@a + 8x1x1@b", "clips": 2, "top1": 100, "top5": 100}
-    told = mistake(capsys, "ensemble", files["a"], files["other"])
-    assert f"{files['other']}: other clips (train of pairs) than {files['a']} (test of pairs); an" in told
+    printed = json.loads(output(capsys, "ensemble", files["a"], files["b"]))
+    assert printed == {"protocol": "8x1x1@a + 8x1x1@b", "clips": 2, "top1": 100, "top5": 100}
+    message = mistake(capsys, "ensemble", files["a"], files["other"])
+    assert f"{files['other']}: other clips (train of pairs) than {files['a']} (test of pairs); an" in message
     assert "given twice" in mistake(capsys, "ensemble", files["a"], tmp_path / "." / ".." / tmp_path.name / "a.npz")
     assert "none.npz: no such file" in mistake(capsys, "ensemble", tmp_path / "none.npz")

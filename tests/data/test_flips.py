@@ -73,7 +73,7 @@ def test_mirroring_twice_gives_the_class_back(classes):
 
 
 @pytest.mark.skipif("CTNET_SOMETHING_CLASSES" not in os.environ, reason="CTNET_SOMETHING_CLASSES is not set")
-def test_the_174_classes_of_something_something_have_three_pairs():
+def test_mirror_map_of_174_something_something_classes_has_three_pairs():
     names = Path(os.environ["CTNET_SOMETHING_CLASSES"]).read_text(encoding="utf-8").splitlines()
     assert len(names) == 174
     assert pairs(names) == [(86, 87), (93, 94), (166, 167)]  # labels count from 0: lines 87 and 88, ...

@@ -148,7 +148,7 @@ def kinetics_classes() -> list[str]:
     return MViT_V1_B_Weights.DEFAULT.meta["categories"]
 
 
-def test_class_order_is_the_owners(tmp_path, clips):
+def test_class_order_equals_that_of_the_owners(tmp_path, clips):
     """Annotation files with all classes give an order with the recorded hash."""
     video = clips[0][0]
     ucf = tmp_path / "ucf"

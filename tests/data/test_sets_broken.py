@@ -71,7 +71,7 @@ def test_list_files_name_frame_folders_and_videos(clips, tmp_path):
 def test_split_without_usable_video_gives_error(own, tmp_path):
     source = own("kinetics400")
     shutil.copytree(source / "val", source / "val" / "copy")
-    with pytest.raises(DataError, match="none of the 6 videos of its test split is there; .*: one of 2 files"):
+    with pytest.raises(DataError, match="0 of 6 videos of its test split can be used; .*: one of 2 files"):
         prepare("kinetics400", root=tmp_path / "sets", source=source)
     assert not (tmp_path / "sets" / "kinetics400").exists()
 
@@ -204,7 +204,7 @@ def test_no_set_is_made_when_every_video_is_missing(own, tmp_path):
     source = own("ucf101")
     (source / "UCF-101").rename(tmp_path / "gone")
     (source / "UCF-101").mkdir()
-    with pytest.raises(DataError, match="none of the 9 videos of its train split is there; the first: .*: no such"):
+    with pytest.raises(DataError, match="0 of 9 videos of its train split can be used; the first: .*: no such"):
         prepare("ucf101", root=tmp_path / "sets", source=source)
     assert not (tmp_path / "sets" / "ucf101").exists()
 
@@ -280,7 +280,7 @@ def test_set_is_restored_after_its_replacement_was_killed(clips, tmp_path):
     other = tmp_path / "sets" / ".mine-2-77-old.partial"  # belongs to another set
     other.mkdir()
     (tmp_path / "source" / "test" / "a" / "0.avi").write_text("no video")
-    with pytest.raises(DataError, match="none of the 1 videos of its test split"):
+    with pytest.raises(DataError, match="0 of 1 videos of its test split"):
         prepare("mine", root=tmp_path / "sets", source=tmp_path / "source")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and other.is_dir()
 
@@ -325,7 +325,7 @@ def test_crashing_video_is_reported_but_killed_worker_stops_the_call(clips, tmp_
         assert "train/a/1.avi: reading it crashes the program (signal 11)" in (folder / "report.txt").read_text()
         return
     with pytest.raises(
-        DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); run the same command to go on"
+        DataError, match=rf"stopped at .*train/a/1.avi \(signal {int(number)}\); run the same command to resume"
     ):
         call()
     monkeypatch.delenv("PYTHONPATH")

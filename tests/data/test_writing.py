@@ -108,13 +108,14 @@ def test_folder_without_videos_is_no_class_and_is_reported(tmp_path, monkeypatch
     assert main(["data", "prepare", "mine", "--source", str(tmp_path / "videos")]) == 0
     printed, folder = capsys.readouterr().err, tmp_path / "sets" / "mine"
     assert DataInfo.read(folder).classes == ("a", "c") and [row[1] for row in rows(folder, "train")] == ["0", "1"]
-    for line in ("no class, as no video is in it: 2 (b, caf?)", "classes without a clip in test: 1 (a)"):
+    for line in ("folders without a video, which are no classes: 2 (b, caf?)", "classes without a clip in test: 1 (a)"):
         assert f"\n{line}\n" in printed
     summary, _, details = (folder / "report.txt").read_text().partition("\n\n")
     assert "classes: 2\n" in summary
     assert (
-        details
-        == "no class, as no video is in it: b\nno class, as no video is in it: caf?\nno clip in test: the class a\n"
+        details == "folder without a video, which is no class: b\n"
+        "folder without a video, which is no class: caf?\n"
+        "class without a clip in test: a\n"
     )
 
 
@@ -136,7 +137,7 @@ def test_no_set_is_made_without_readable_videos(tmp_path):
         film(tmp_path / "videos" / split / "a" / "0.avi")
     bad = tmp_path / "videos" / "test" / "a" / "0.avi"
     bad.write_bytes(b"text")
-    with pytest.raises(DataError, match=f"mine: none of the 1 videos of its test split is there; the first: {bad}"):
+    with pytest.raises(DataError, match=f"mine: 0 of 1 videos of its test split can be used; the first: {bad}"):
         from_folders(tmp_path / "videos", tmp_path / "mine")
     with pytest.raises(DataError, match="no folders of videos"):
         from_folders(tmp_path / "videos" / "train" / "a", tmp_path / "mine")

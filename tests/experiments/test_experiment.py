@@ -67,7 +67,7 @@ def test_key_follows_the_version_of_drawn_clips(monkeypatch):
 
 
 @pytest.mark.parametrize("scale", scales.SCALES)
-def test_json_gives_the_experiment_back(scale):
+def test_experiment_survives_json(scale):
     """A rank of torchrun and the reader of a record both start from JSON."""
     (e, *_) = scales.experiments("ctnet_resnet50", scale)
     assert Experiment.from_dict(json.loads(json.dumps(asdict(e)))) == e
@@ -78,7 +78,7 @@ def test_json_gives_the_experiment_back(scale):
 # --- training and test
 
 
-def test_test_half_leaves_the_training_as_it_is():
+def test_test_settings_do_not_change_the_training():
     p = E.protocol
     tests = [replace(p, crops=3), replace(p, clips=2), replace(p, short_side=40)]
     trained_at_32 = replace(E, recipe=replace(E.recipe, size=32, sampling="sparse"))
@@ -104,7 +104,7 @@ def test_test_half_leaves_the_training_as_it_is():
     ],
     ids=str,
 )
-def test_training_half_decides_the_weights(change):
+def test_training_settings_change_the_training(change):
     assert replace(E, **change).training != E.training
 
 
@@ -116,7 +116,7 @@ def test_training_half_decides_the_weights(change):
     sampling=st.sampled_from(("sparse", "dense", "uniform")),
     own_sampling=st.none() | st.sampled_from(("sparse", "dense")),
 )
-def test_training_is_its_own_training(crops, clips, size, own_size, sampling, own_sampling):
+def test_training_of_a_training_is_itself(crops, clips, size, own_size, sampling, own_sampling):
     recipe = Recipe(size=own_size, sampling=own_sampling)
     e = replace(E, recipe=recipe, protocol=Protocol(4, crops, clips, size, sampling))
     training = e.training
@@ -124,17 +124,17 @@ def test_training_is_its_own_training(crops, clips, size, own_size, sampling, ow
     assert training.protocol.size == (own_size or size) and training.protocol.sampling == (own_sampling or sampling)
 
 
-def test_experiments_with_the_plainest_test_are_their_own_training():
-    """So the weights of earlier versions, one folder for each experiment, are still found."""
+def test_default_experiments_equal_their_training():
+    """This keeps the weights of earlier versions in their folders, which were named after the experiment."""
     for scale in ("smoke", "cpu", "gpu"):
         for e in scales.experiments("ctnet_resnet50", scale):
             assert e.training == e
 
 
-def test_negative_seeds_and_a_start_from_the_own_data_are_refused():
+def test_negative_seed_and_start_from_own_data_are_refused():
     with pytest.raises(ConfigError, match="seed must be at least 0, not -1"):
         replace(E, seed=-1)
-    with pytest.raises(ConfigError, match="'kinetics400' is what is trained on; the weights cannot start from it"):
+    with pytest.raises(ConfigError, match="trains on 'kinetics400', so its weights cannot start from there"):
         replace(E, init="kinetics400")
 
 
@@ -185,7 +185,7 @@ def test_paper_scale_has_the_recipe_of_a1():
     assert str(scales.SCALES["paper"].protocol) == "8x1x1@256"
 
 
-def test_unknown_names_are_errors_that_name_the_near_ones():
+def test_unknown_name_error_lists_similar_names():
     with pytest.raises(ConfigError, match="unknown scale 'cpuu'; did you mean cpu"):
         scales.experiments("ctnet_resnet50", "cpuu")
     with pytest.raises(ConfigError, match="unknown model 'ctnet_resnet5'; did you mean ctnet_resnet50"):
@@ -198,7 +198,7 @@ def test_fewer_epochs_than_the_warm_up_are_refused():
             scales.experiments("tsn_resnet50", scale, epochs=epochs)
 
 
-def test_settings_of_a_set_hold_for_its_splits_and_not_for_names_that_begin_alike():
+def test_settings_of_a_set_apply_to_its_splits_only():
     def recipe(data):
         return scales.experiments("ctnet_resnet50", "paper", data)[0].recipe
 

@@ -1,4 +1,4 @@
-"""The records shipped in data/results: each is found under its key, and says what the book says."""
+"""The records in data/results: each is found under its key, and has the accuracies that the book describes."""
 
 import json
 
@@ -14,7 +14,7 @@ ROOT = paths.ROOT / "data" / "results"
 FILES = sorted(path for path in ROOT.glob("*/[!.]*.json") if path.parent.name not in records.MEASURED)
 
 
-def test_every_file_of_the_results_is_a_record_or_a_known_kind():
+def test_results_folder_holds_only_records_and_known_files():
     others = [p for p in ROOT.rglob("*") if p.is_file() and p not in FILES]
     assert len(FILES) >= 90
     assert all(p.parent.name in records.MEASURED or p.name.startswith("probes-") for p in others)
@@ -34,8 +34,8 @@ def test_record_is_found_under_the_key_of_its_experiment(path):
     assert 100 * sum(right) / len(right) == pytest.approx(record["metrics"]["top1"], abs=1e-3)
 
 
-def strict(model: str, metric: str) -> list[float]:
-    """A metric of each recorded seed of a network at the cpu scale."""
+def metric_of_seeds(model: str, metric: str) -> list[float]:
+    """Return a metric of each recorded seed of a network at the cpu scale."""
     found = recorded(scales.experiments(model, "cpu"))
     assert len(found) == len(scales.SCALES["cpu"].seeds), f"{model}: not recorded at the cpu scale"
     return [r.metric(metric) for r in found]
@@ -43,10 +43,10 @@ def strict(model: str, metric: str) -> list[float]:
 
 def test_tsn_is_at_chance_within_strict_pairs():
     clips = 16 * DRAWN_SIZES["cpu"].test
-    for share in strict("tsn_resnet50", "pairs.strict"):
+    for share in metric_of_seeds("tsn_resnet50", "pairs.strict"):
         assert abs(share - 50) <= 3 * 100 * 0.5 / clips**0.5
 
 
-def test_ctnet_leaves_chance_on_the_strict_tier_and_is_not_perfect():
-    shares = strict("ctnet_resnet50", "tiers.strict")
+def test_ctnet_is_above_chance_on_the_strict_tier_and_not_perfect():
+    shares = metric_of_seeds("ctnet_resnet50", "tiers.strict")
     assert 80 < min(shares) and max(shares) < 100

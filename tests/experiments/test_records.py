@@ -1,4 +1,4 @@
-"""Recorded results: written whole or not at all, read with care, looked up by the name of a metric."""
+"""Recorded results: written atomically, checked when read, and looked up by the name of a metric."""
 
 import json
 import os
@@ -31,32 +31,33 @@ RECORD = {
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
+    """An empty folder for results."""
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path))
     return tmp_path
 
 
-def test_what_is_written_is_read_back(place):
+def test_written_record_is_read_back(place):
     assert records.read("a", "cpu") is None
     written = records.write("a", "cpu", RECORD)
     assert records.read("a", "cpu") == written == Result("a", RECORD)
     assert [p.relative_to(place).as_posix() for p in place.rglob("*.*")] == ["cpu/a.json"]
 
 
-def test_a_result_is_the_same_when_made_and_when_read():
+def test_written_result_equals_the_one_read_back():
     made = records.write("a", "cpu", RECORD | {"experiment": {"depths": (1, 2)}})
     assert made == records.read("a", "cpu") and made.record["experiment"]["depths"] == [1, 2]
 
 
-def test_a_result_is_replaced_only_when_asked():
+def test_existing_result_is_kept_without_replace():
     records.write("a", "cpu", RECORD)
-    with pytest.raises(ResultError, match="a.json: there is a result already; it is replaced only when asked"):
+    with pytest.raises(ResultError, match="a.json: a result is recorded already; run it fresh to replace it"):
         records.write("a", "cpu", RECORD | {"labels": []})
     assert records.read("a", "cpu").record == RECORD
     records.write("a", "cpu", RECORD | {"labels": []}, replace=True)
     assert records.read("a", "cpu").record["labels"] == []
 
 
-def test_a_kill_between_writing_and_moving_leaves_the_old_result(place, monkeypatch):
+def test_kill_before_the_rename_keeps_the_old_result(place, monkeypatch):
     records.write("a", "cpu", RECORD)
     seen = {}
 
@@ -69,12 +70,12 @@ def test_a_kill_between_writing_and_moving_leaves_the_old_result(place, monkeypa
         records.write("a", "cpu", RECORD | {"labels": []}, replace=True)
     assert seen == {"whole": RECORD | {"labels": []}, "beside": True}
     assert records.read("a", "cpu").record == RECORD
-    monkeypatch.setattr(os, "getpid", lambda: 1)  # another process
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # as if from another process
     records.write("a", "cpu", RECORD | {"labels": []}, replace=True)
     assert [p.name for p in (place / "cpu").iterdir()] == ["a.json"]
 
 
-def test_a_full_disk_leaves_the_old_result_and_no_litter(place):
+def test_full_disk_keeps_the_old_result_and_leaves_no_temporary_file(place):
     records.write("a", "cpu", RECORD)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
@@ -87,7 +88,7 @@ def test_a_full_disk_leaves_the_old_result_and_no_litter(place):
     assert [p.name for p in (place / "cpu").iterdir()] == ["a.json"]
 
 
-def test_metrics_by_name():
+def test_metric_is_found_by_its_name():
     r = Result("a", RECORD)
     assert (r.metric("top1"), r.metric("tiers.state change"), r.metric("pairs.strict")) == (60.0, 55.5, 90.0)
     assert r.metric("shuffled.tiers.strict") == 6.25
@@ -105,17 +106,17 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), json_values))
-def test_records_survive_their_text(record):
+def test_json_text_gives_the_record_back(record):
     assert json.loads(records.as_text(record)) == record
 
 
-def test_a_line_of_the_file_is_one_fact():
+def test_json_text_has_a_line_for_each_key():
     lines = records.as_text(RECORD).splitlines()
     assert '  "top1": 60.0,' in lines and ' "predictions": [0, 1],' in lines
     assert '  "seed": 0,' in lines and lines[0] == "{" and lines[-1] == "}"
 
 
-def test_provenance_says_with_what_and_where():
+def test_provenance_has_versions_device_and_time():
     import torch
 
     found = provenance.provenance()
@@ -126,11 +127,12 @@ def test_provenance_says_with_what_and_where():
 
 
 def git(folder, *words):
+    """Run git in a folder."""
     identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
     subprocess.run(["git", "-C", folder, *identity, *words], check=True, capture_output=True)
 
 
-def test_the_commit_says_whether_the_library_was_changed(tmp_path, monkeypatch):
+def test_commit_ends_with_plus_if_the_library_was_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert provenance.commit() == "unknown"
@@ -141,13 +143,13 @@ def test_the_commit_says_whether_the_library_was_changed(tmp_path, monkeypatch):
     git(tmp_path, "commit", "-q", "-m", "first")
     clean = provenance.commit()
     assert len(clean) == 10 and not clean.endswith("+")
-    (tmp_path / "notes").write_text("beside the library")
+    (tmp_path / "notes").write_text("not a file of the library")
     assert provenance.commit() == clean
     (tmp_path / "ctnet" / "a.py").write_text("a = 2\n")
     assert provenance.commit() == clean + "+"
 
 
-def test_a_measurement_is_kept_for_each_device_and_the_last_one_counts(place):
+def test_last_measurement_of_each_device_is_kept(place):
     assert records.kept("bench") == []
     for device, figure in (("1 x H100 80GB", 1), ("A chip, 2 cores", 2), ("1 x H100 80GB", 3)):
         path = records.keep("bench", {"provenance": {"device": device}, "figure": figure})

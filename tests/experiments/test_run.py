@@ -71,14 +71,14 @@ def test_experiment_is_run_once_and_recorded(home, monkeypatch):
     assert record["experiment"]["overrides"] == {"width": 16, "depths": [1, 1, 1, 1]}
     assert record["experiment"]["protocol_name"] == "4x1x1@32" and record["experiment"]["seed"] == 0
     splits = {"train": 44, "test": 44}
-    told = {
+    expected = {
         "name": "motionpairs-little",
         "version": motionpairs.VERSION,
         "splits": splits,
         "content": None,
         "classes": list(motionpairs.CLASSES),
     }
-    assert record["data"] == told
+    assert record["data"] == expected
     assert len(record["predictions"]) == len(record["labels"]) == 44 and record["labels"] == list(range(44))
     assert len(record["training"]["epochs"]) == 2 and record["training"]["seconds"] > 0
     assert set(record["provenance"]) == {"device", "python", "versions", "commit", "started", "finished"}
@@ -224,12 +224,12 @@ def test_two_processes_run_the_same_experiment_once(places):
         assert first.poll() is None
         time.sleep(0.02)
     second = start()
-    time.sleep(0.5)  # room to do the wrong thing
-    assert second.poll() is None, "it waits"
+    time.sleep(0.5)  # time to start by mistake
+    assert second.poll() is None, "the second process must wait"
     (places / "go").touch()
-    told = [child.communicate()[0].strip() for child in (first, second)]
+    printed = [child.communicate()[0].strip() for child in (first, second)]
     assert [child.returncode for child in (first, second)] == [0, 0]
-    assert told == [str(first.pid)] * 2 and (places / "ran").read_text() == f"{first.pid}\n"
+    assert printed == [str(first.pid)] * 2 and (places / "ran").read_text() == f"{first.pid}\n"
 
 
 def test_damaged_record_is_named_and_kept(home, steps):
@@ -251,7 +251,7 @@ def test_record_that_appeared_meanwhile_is_not_overwritten(home, monkeypatch):
         return BLANK
 
     monkeypatch.setattr(run, "carry_out", carry_out)
-    with pytest.raises(ResultError, match="there is a result already; it is replaced only when asked"):
+    with pytest.raises(ResultError, match="a result is recorded already; run it fresh to replace it"):
         run.run(E)
     assert path.read_text() == "{}"
 
@@ -261,7 +261,7 @@ def test_record_of_other_clips_under_the_same_name_is_refused(home, tmp_path, mo
     facts = json.loads((own / "dataset.json").read_text())
     e = replace(E, data=str(own), scale="cpu")
     records.write(e.key, "cpu", BLANK | {"data": {"content": "a1"}})
-    for content in (None, "a1"):  # sets of before there was a sum, and the same clips
+    for content in (None, "a1"):  # a set prepared before hashes were kept, and the same clips
         (own / "dataset.json").write_text(json.dumps(facts | ({"content_sha256": content} if content else {})))
         assert run.run(e).key == e.key
     (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
@@ -272,7 +272,7 @@ def test_record_of_other_clips_under_the_same_name_is_refused(home, tmp_path, mo
     assert run.run(e).key == e.key, "a record can be read without its data"
 
 
-def test_missing_data_leave_nothing_behind(home, monkeypatch):
+def test_missing_data_set_raises_and_leaves_no_files(home, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(home / "nowhere"))
     with pytest.raises(DataError, match="data set absent; run: python -m ctnet data prepare motionpairs"):
         run.run(replace(E, scale="smoke"))
@@ -286,7 +286,7 @@ def test_runs_folder_that_cannot_be_written_is_named(home, monkeypatch):
         run.run(E)
 
 
-def test_seeds_are_experiments_of_their_own(home):
+def test_seeds_give_different_experiments(home):
     first, second = (run.run(replace(E, seed=seed), progress=False) for seed in (0, 1))
     assert first.key != second.key
     losses = [r.record["training"]["epochs"][0]["loss"] for r in (first, second)]
@@ -311,7 +311,7 @@ def test_other_views_are_scored_from_kept_weights_without_training(home, steps):
     assert {p.name for p in plan.folder_of(E).glob("scores-*.npz")} == {f"scores-{r.key}.npz" for r in (first, *found)}
 
 
-def test_test_before_its_training_gives_both_the_same_weights(home, steps):
+def test_experiment_reuses_weights_of_an_earlier_three_crop_run(home, steps):
     three = replace(E, protocol=replace(E.protocol, crops=3))
     run.run(three, progress=False)
     assert steps == ALL_STEPS
@@ -419,7 +419,7 @@ def test_plan_names_every_folder_once(home):
     assert made.train_set == made.test_set == paths.data_root() / "motionpairs-little" and made.start is None
 
 
-def test_plan_refuses_what_has_no_form_or_no_start(home):
+def test_plan_refuses_unbuildable_networks_and_unknown_starts(home):
     with pytest.raises(ConfigError, match="ct_resnet50_blocks1 has no little scale .*; use gpu or paper"):
         plan.resolve(replace(E, model="ct_resnet50_blocks1", overrides=(("depths", (2, 2, 2)),)))
     with pytest.raises(ConfigError, match="init 'imagenett' is neither scratch, imagenet nor a prepared data set"):

@@ -105,7 +105,7 @@ def test_broken_test_video_is_a_one_line_error_that_names_it(seven, tmp_path, wo
 
 
 @given(frames=st.integers(3, 24), index=st.integers(0, 10**6))
-def test_shuffle_keeps_all_frames_in_neither_true_nor_reversed_order(frames, index):
+def test_shuffle_keeps_all_frames_but_not_their_order(frames, index):
     clip = torch.arange(frames).expand(2, 3, frames)[..., None, None]
     order = shuffle(clip, index)[0, 0, :, 0, 0].tolist()
     assert sorted(order) == list(range(frames))

@@ -1,4 +1,4 @@
-"""Configs: values that make no network, and how depths and widths change a variant."""
+"""Configs: invalid values, and how depths and widths change a variant."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def write(path, net, facts):
     ({"model": "tsn_resnet50", "config": 3}, "no config"),
     ({"model": "tsn_resnet50", "config": {"width": "16"}}, "width"),
     ({"model": "tsn_resnet50", "config": {**SMALL, "ct": {"colour": 1}}}, "colour"),
-    ({"model": "tsn_resnet50", "config": {**SMALL, "ct": 7}}, "not in a way known"),
+    ({"model": "tsn_resnet50", "config": {**SMALL, "ct": 7}}, "is not valid in this version"),
     ({"model": "tsn_resnet50", "config": SMALL, "protocol": {"films": 1}}, "films"),
     ({"model": "tsn_resnet50", "config": SMALL | {"width": 8}}, "does not fit"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""The paper's claims: complete, consistent with its tables, and decided by rules that can go either way."""
+"""The paper's claims: complete, consistent with its tables, and decided by rules that can fail."""
 
 import json
 import math
@@ -21,21 +21,21 @@ MORE, CLOSE = CLAIMS["2a-csn"], CLAIMS["2b-4d"]
 points = st.floats(-50, 50, allow_nan=False).map(lambda x: round(x, 2))
 
 
-def test_claims_are_named_once_and_complete():
+def test_claim_ids_are_unique_and_fields_are_filled():
     assert len(CLAIMS) == len(claims.stated()) == 57
     for claim in CLAIMS.values():
         assert claim.claim and claim.section and 1 <= claim.page <= 13, claim.id
         assert claim.table in ("", *printed.tables()), claim.id
 
 
-def test_claims_compare_rows_of_their_table():
+def test_claims_compare_rows_of_their_own_table():
     for claim in [*COMPARISONS, *COSTS]:
         assert claim.b or claim.test == "prints", claim.id
         for ref in (claim.a, *claim.b):
             assert printed.row(ref).table == claim.table, claim.id
 
 
-def test_others_accuracies_are_never_ours_to_decide():
+def test_accuracy_claims_about_other_networks_are_marked_untestable():
     for claim in COMPARISONS:
         ours = all(a and b for a, b in claim.models)
         assert claim.needs or ours, claim.id
@@ -43,11 +43,11 @@ def test_others_accuracies_are_never_ours_to_decide():
 
 
 @pytest.mark.parametrize("claim", COMPARISONS, ids=lambda claim: claim.id)
-def test_stated_effects_are_those_of_the_tables(claim):
+def test_stated_effects_follow_from_the_tables(claim):
     assert claims.paper_effect(claim) == pytest.approx(float(claim.value), abs=1e-9)
 
 
-def test_mechanisms_name_tests_that_exist():
+def test_mechanism_claims_name_existing_tests():
     for claim in CLAIMS.values():
         assert claim.kind == "mechanism" or not claim.where
         if claim.where:
@@ -55,10 +55,10 @@ def test_mechanisms_name_tests_that_exist():
             assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8"), claim.id
 
 
-# --- costs
+# --- verdicts on costs
 
 
-def test_cost_claims_with_our_counts():
+def test_cost_claims_have_known_verdicts_with_our_counts():
     verdicts = {claim.id: claims.cost_verdict(claim) for claim in COSTS}
     assert {name for name, v in verdicts.items() if v.verdict != SUPPORTED} == {
         "3-nl-cost",  # 1818 / 37.32 = 48.7, not 49.1
@@ -73,7 +73,7 @@ def test_cost_claims_with_our_counts():
     assert verdicts["light"].effect == pytest.approx(45.773 / 36.285, abs=0.001)
 
 
-def test_printed_costs_support_the_factors_that_the_paper_states():
+def test_printed_costs_support_the_stated_factors():
     def as_printed(ref):
         return printed.row(ref).paper["gflops"]
 
@@ -82,6 +82,7 @@ def test_printed_costs_support_the_factors_that_the_paper_states():
 
 
 def cost_claim(test: str, value: str = "") -> claims.Claim:
+    """Return a cost claim about a row `a` and as many rows `b1`, `b2` as the test compares it with."""
     names = {"less": "light", "falling": "2b-cost", "similar": "2a-csn-cost", "times_fewer": "3-nl-cost"}
     b = ("b1",) if test in ("similar", "times_fewer") else () if test == "prints" else ("b1", "b2")
     return replace(CLAIMS[names.get(test, "3-en-280")], test=test, a="a", b=b, value=value)
@@ -108,12 +109,12 @@ def cost_claim(test: str, value: str = "") -> claims.Claim:
         ("prints", "280", 200, 0, 0, NOT),
     ],
 )
-def test_rules_for_costs(test, value, a, b1, b2, verdict):
+def test_cost_verdict_follows_its_rule(test, value, a, b1, b2, verdict):
     costs = {"a": a, "b1": b1, "b2": b2}
     assert claims.cost_verdict(cost_claim(test, value), costs.__getitem__).verdict == verdict
 
 
-# --- accuracies
+# --- verdicts on accuracies
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_rules_for_costs(test, value, a, b1, b2, verdict):
         ([-1.0, -1.2, -0.9], NOT),
     ],
 )
-def test_rules_for_a_higher_accuracy(differences, verdict):
+def test_verdict_on_a_higher_accuracy(differences, verdict):
     assert claims.accuracy_verdict(MORE, differences).verdict == verdict
 
 
@@ -147,11 +148,11 @@ def test_rules_for_a_higher_accuracy(differences, verdict):
         ([-3.0, -3.1, -2.9], NOT),
     ],
 )
-def test_rules_for_a_comparable_accuracy(differences, verdict):
+def test_verdict_on_a_comparable_accuracy(differences, verdict):
     assert claims.accuracy_verdict(CLOSE, differences).verdict == verdict
 
 
-def test_p_is_that_of_the_paired_t_test():
+def test_p_value_and_interval_equal_a_paired_t_test_by_hand():
     # mean 2, standard deviation 1, three seeds: t = 2 sqrt 3, two degrees of freedom
     t = 2 * math.sqrt(3)
     p = 1 - t / math.sqrt(t * t + 2)
@@ -164,14 +165,14 @@ def test_p_is_that_of_the_paired_t_test():
     assert p > claims.LEVEL
 
 
-def test_two_one_sided_tests_take_the_worse_side():
+def test_comparable_accuracy_takes_the_larger_one_sided_p_value():
     result = claims.accuracy_verdict(CLOSE, [0.4, 0.6, 0.5])
-    t = (1.0 - 0.5) / (0.1 / math.sqrt(3))  # distance to the nearer margin; one-sided, two degrees of freedom
+    t = (1.0 - 0.5) / (0.1 / math.sqrt(3))  # from the nearer margin, with two degrees of freedom
     assert result.p == pytest.approx((1 - t / math.sqrt(t * t + 2)) / 2)
 
 
 @given(st.lists(points, min_size=1, max_size=8))
-def test_the_opposite_claim_never_holds_too(differences):
+def test_opposite_claim_gets_the_opposite_verdict(differences):
     claimed = claims.accuracy_verdict(MORE, differences)
     opposite = claims.accuracy_verdict(MORE, [-d for d in differences])
     assert claimed.effect == pytest.approx(-opposite.effect)
@@ -180,34 +181,34 @@ def test_the_opposite_claim_never_holds_too(differences):
 
 
 @given(st.lists(points, min_size=2, max_size=8), st.permutations(range(8)))
-def test_the_order_of_seeds_does_not_matter(differences, order):
+def test_effect_does_not_depend_on_the_order_of_seeds(differences, order):
     shuffled = [differences[i] for i in order if i < len(differences)]
     a, b = claims.accuracy_verdict(MORE, differences), claims.accuracy_verdict(MORE, shuffled)
     assert a.effect == pytest.approx(b.effect) and (a.p is None) == (b.p is None)
 
 
 @pytest.mark.filterwarnings("error")
-def test_nearly_equal_differences_make_no_noise():
+def test_nearly_equal_differences_raise_no_warning():
     assert claims.accuracy_verdict(MORE, [2.0, 2.0 + 1e-13, 2.0]).verdict == SUPPORTED
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_broken_difference_is_named(bad):
+def test_non_finite_difference_raises(bad):
     with pytest.raises(DataError, match="claim 2a-csn: a difference is not a finite number"):
         claims.accuracy_verdict(MORE, [1.0, bad])
 
 
-def test_a_claim_is_decided_by_its_own_kind():
+def test_claim_of_another_kind_raises():
     with pytest.raises(ConfigError, match="claim light is of kind cost"):
         claims.accuracy_verdict(CLAIMS["light"], [1.0])
     with pytest.raises(ConfigError, match="claim 2a-csn is of kind accuracy, not cost"):
         claims.cost_verdict(MORE)
 
 
-# --- all together
+# --- verdicts on all claims
 
 
-def test_without_results_only_costs_are_decided():
+def test_only_cost_claims_are_decided_without_results():
     for name, result in claims.verdicts().items():
         claim = CLAIMS[name]
         if claim.needs:
@@ -218,7 +219,7 @@ def test_without_results_only_costs_are_decided():
             assert result == Verdict(UNMEASURED)
 
 
-def test_a_claim_against_several_rows_needs_each_of_them():
+def test_claim_against_several_rows_needs_every_comparison():
     claim = CLAIMS["2b-best"]
     clear, unclear, worse = [2.0, 2.1, 1.9], [0.1, 0.9, -0.4], [-1.0, -1.1, -0.9]
     maybe_worse = [-0.1, -0.9, 0.4]
@@ -235,7 +236,7 @@ def test_a_claim_against_several_rows_needs_each_of_them():
     assert decide(maybe_worse, maybe_worse, maybe_worse).verdict == UNDECIDED
     assert decide(worse, worse, worse).verdict == NOT
     for results in ((clear, worse, clear), (unclear, worse, maybe_worse)):
-        assert decide(*results) == claims.accuracy_verdict(claim, worse), "one rival that is clearly better"
+        assert decide(*results) == claims.accuracy_verdict(claim, worse), "one clearly better rival decides the claim"
     result = decide(clear, unclear, clear)
     assert result.effect == pytest.approx(0.2)
     assert result.p == claims.accuracy_verdict(claim, unclear).p
@@ -278,7 +279,7 @@ def test_measured_mechanisms_are_decided_by_their_measurement():
     assert result["field-one"].verdict == UNMEASURED
 
 
-def test_wrong_kinds_and_tests_are_named(tmp_path, monkeypatch):
+def test_unknown_kind_or_test_in_claims_csv_raises(tmp_path, monkeypatch):
     header, first, *_ = (paths.paper_root() / "claims.csv").read_text(encoding="utf-8").splitlines()
     monkeypatch.setattr(paths, "paper_root", lambda: tmp_path)
     for right, wrong, message in (
@@ -290,7 +291,7 @@ def test_wrong_kinds_and_tests_are_named(tmp_path, monkeypatch):
             claims.stated.__wrapped__()
 
 
-def test_importing_the_tables_is_light():
+def test_importing_the_tables_loads_no_heavy_package():
     import subprocess
     import sys
 

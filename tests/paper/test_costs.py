@@ -1,4 +1,4 @@
-"""Our side of the paper's tables: each row of ours costs what an independent count says."""
+"""Costs of our rows of the paper's tables, compared with an independent count and with the printed figures."""
 
 import pytest
 
@@ -10,7 +10,7 @@ OURS = [row for row in printed.rows() if row.models]
 EXPECTED = costs.expected_costs()
 
 
-def test_rows_of_ours_name_networks_and_protocols():
+def test_our_rows_have_networks_and_protocols():
     assert len(OURS) == 71
     assert ROWS["3/ct_en"].models == ("ctnet_resnet50",) * 4
     views = [str(protocol) for protocol in ROWS["3/ct_en"].protocols]
@@ -27,7 +27,7 @@ def test_models_are_in_the_zoo():
 
 
 @pytest.mark.parametrize("ref", EXPECTED)
-def test_cost_is_what_an_independent_count_gives(ref):
+def test_cost_equals_an_independent_count(ref):
     ours, expected = costs.row_cost(ROWS[ref]), EXPECTED[ref]
     assert ours.gflops == pytest.approx(expected.gflops, abs=0.01)
     assert ours.params_m == pytest.approx(expected.params_m, abs=0.01)
@@ -35,12 +35,12 @@ def test_cost_is_what_an_independent_count_gives(ref):
         assert ours.gmacs == pytest.approx(expected.gmacs, abs=0.01)
 
 
-def test_every_row_of_ours_with_a_printed_cost_has_an_expected_one():
+def test_our_rows_with_a_printed_cost_have_an_expected_cost():
     assert {row.ref for row in OURS if "gflops" in row.paper} <= set(EXPECTED)
 
 
 @pytest.mark.parametrize("ref", EXPECTED)
-def test_expected_costs_round_to_the_printed_figures_or_say_why_not(ref):
+def test_expected_costs_round_to_the_printed_figures_or_have_a_note(ref):
     printed, expected = ROWS[ref].printed, EXPECTED[ref]
     for column in ("gflops", "params_m"):
         if column in printed and not costs.agrees(printed[column], getattr(expected, column)):
@@ -48,7 +48,7 @@ def test_expected_costs_round_to_the_printed_figures_or_say_why_not(ref):
             assert getattr(expected, column) == pytest.approx(float(printed[column]), rel=0.02)
 
 
-def test_figures_that_cannot_be_matched_are_the_known_ones():
+def test_unmatched_figures_are_the_known_ones():
     missed = {
         ref: ROWS[ref].printed["gflops"]
         for ref, e in EXPECTED.items()

@@ -1,4 +1,4 @@
-"""The paper's tables: as printed, and consistent with one another and with the text."""
+"""The stored tables of the paper: unchanged, and consistent with each other and with the text."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from ctnet.paper import costs, printed
 
 ROWS = {row.ref: row for row in printed.rows()}
 
-# rows, printed figures, and a digest of them: an edited figure must be edited here too
+# table -> number of rows, number of printed figures, and their digest; update these when a figure changes
 STORED = {
     "1": (4, 16, "a92deb23ff14"),
     "2a": (4, 12, "61a5b11079fd"),
@@ -35,26 +35,28 @@ STORED = {
 
 
 def figures(name: str) -> list[list[str]]:
+    """Return, for each row of a table, its name and its printed figures."""
     members = [row for row in printed.rows() if row.table == name]
     return [[row.row, *(f"{column}={text}" for column, text in row.printed.items())] for row in members]
 
 
 def digest(name: str) -> str:
+    """Return a hash of the figures of a table."""
     return hashlib.sha256(json.dumps(figures(name)).encode()).hexdigest()[:12]
 
 
 @pytest.mark.parametrize("name", printed.tables())
-def test_stored_counts_and_digest(name):
+def test_stored_figures_have_the_known_counts_and_digest(name):
     lines = figures(name)
     assert (len(lines), sum(len(line) - 1 for line in lines), digest(name)) == STORED[name]
 
 
-def test_every_table_has_a_file_and_every_file_a_table():
+def test_tables_match_the_files_on_disk():
     files = {p.stem.removeprefix("table_") for p in paths.paper_root().glob("table_*.csv")}
     assert files == set(printed.tables())
 
 
-def test_rows_are_named_once():
+def test_row_names_are_unique():
     assert len(ROWS) == len(printed.rows()) == 115
 
 
@@ -73,16 +75,18 @@ def test_figures_are_numbers_and_accuracies_are_percentages():
 
 
 def figure(ref: str, column: str) -> float:
+    """Return one printed figure as a number."""
     return ROWS[ref].paper[column]
 
 
-# (a, b, column, difference in points), each stated in the text with both figures or with the difference
+# (a, b, column, difference in points): the text states both figures or the difference
 STATED = [
     ("3/ct_8", "3/nl_i3d_gcn", "v1_top1", 4.0),  # p. 8, Something-Something
     ("4/ct_en", "4/slowfast_r101_80", "top1", 0.9),  # p. 8, Kinetics; caption of Table 4
     ("2e/blocks7", "2e/blocks4", "top1", 0.4),  # p. 7, CT-blocks
     ("2g/ct_pw_te", "2g/ct_pw", "top1", 2.1),  # p. 8, modules
 ]
+# (row, column, figure) as quoted in the text
 QUOTED = [
     ("2e/blocks0", "top1", "16.9"), ("2e/blocks1", "top1", "42.3"), ("2e/blocks4", "top1", "46.9"),
     ("2e/blocks7", "top1", "47.3"), ("2g/tsn", "top1", "16.9"), ("2g/ct", "top1", "47.3"),
@@ -95,12 +99,12 @@ QUOTED = [
 
 
 @pytest.mark.parametrize(("a", "b", "column", "points"), STATED)
-def test_differences_stated_in_the_text(a, b, column, points):
+def test_differences_match_the_text(a, b, column, points):
     assert figure(a, column) - figure(b, column) == pytest.approx(points)
 
 
 @pytest.mark.parametrize(("ref", "column", "text"), QUOTED)
-def test_figures_quoted_in_the_text(ref, column, text):
+def test_figures_match_the_text(ref, column, text):
     assert ROWS[ref].printed[column] == text
 
 
@@ -112,11 +116,11 @@ def test_figures_quoted_in_the_text(ref, column, text):
         ("4/ct_en", "4/slowfast_r101_80", "2.4"),
     ],
 )
-def test_factors_stated_in_the_text(a, b, times):
+def test_factors_match_the_text(a, b, times):
     assert costs.agrees(times, figure(b, "gflops") / figure(a, "gflops"))
 
 
-def test_table_4_multiplies_one_view_by_the_views():
+def test_table_4_gflops_are_those_of_one_view_times_the_views():
     rows = [row for row in printed.rows() if row.table == "4" and "gflops" in row.paper]
     assert len(rows) == 21
     for row in rows:
@@ -126,7 +130,7 @@ def test_table_4_multiplies_one_view_by_the_views():
     assert figure("4/ct_en", "gflops_view") == pytest.approx(74.6 + 145.5)
 
 
-def test_table_6_adds_up_its_ensembles():
+def test_table_6_ensembles_are_sums_of_their_members():
     def total(suffix):
         return sum(figure(f"6/ct_{frames}{suffix}", "gflops") for frames in (8, 12, 16, 24))
 
@@ -136,7 +140,7 @@ def test_table_6_adds_up_its_ensembles():
     assert figure("6/ct_en_x1x2", "gflops") == total("x1x2") - 2  # the printed 151 is a slip for 149
 
 
-# one row printed in two tables must be typed alike
+# rows that two tables print: (row, row, columns that must agree)
 REPEATED = [
     ("2a/r2plus1d", "7/r2plus1d", {"gflops": "gflops"}),
     ("2a/c3d", "7/c3d", {"gflops": "gflops"}),
@@ -165,9 +169,9 @@ def test_repeated_rows_name_the_same_network():
         assert ROWS[a].models == ROWS[b].models
 
 
-# --- against the text of the paper, where it is at hand: CTNET_PAPER_TEXT=paper.txt
+# --- compared with the text of the paper, if CTNET_PAPER_TEXT names its file
 
-SECTIONS = {  # from .. to, as they stand in the text
+SECTIONS = {  # table -> words of the text that come before and after it
     "2": ("Method C3D-Module (Tran et al., 2015) R(2+1)D-Module", "Table 2: Ablation studies"),
     "3": ("Table 2: Ablation studies", "Table 3: Comparison"),
     "4": ("Table 3: Comparison", "Table 4: Comparison"),
@@ -179,21 +183,21 @@ SECTIONS = {  # from .. to, as they stand in the text
 
 
 def in_order(needles: list[str], tokens: list[str]) -> str | None:
-    """The first needle that does not follow the others in the text, or None."""
+    """Return the first needle that is not found after the ones before it, or None."""
     rest = iter(tokens)
     return next((needle for needle in needles if needle not in rest), None)
 
 
-def test_in_order_sees_a_wrong_and_a_swapped_figure():
+def test_in_order_finds_a_wrong_and_a_swapped_figure():
     tokens = "Top-1 46.1 47.0 46.8 47.3".split()
     assert in_order(["46.1", "46.8"], tokens) is None
     assert in_order(["46.8", "46.1"], tokens) == "46.1"
     assert in_order(["46.1", "46.9"], tokens) == "46.9"
 
 
-@pytest.mark.skipif("CTNET_PAPER_TEXT" not in os.environ, reason="CTNET_PAPER_TEXT names no file")
+@pytest.mark.skipif("CTNET_PAPER_TEXT" not in os.environ, reason="CTNET_PAPER_TEXT is not set")
 @pytest.mark.parametrize("name", [name for name in printed.tables() if name != "1"])
-def test_every_column_stands_in_the_text_in_its_order(name):
+def test_every_column_is_in_the_text_in_order(name):
     text = Path(os.environ["CTNET_PAPER_TEXT"]).read_text(encoding="utf-8")
     start, end = SECTIONS[name[0]]
     tokens = re.sub(r"=(\d+\.?\d*)×(\d+|N/A)\b", r" \1 \2 ", text[text.index(start) : text.index(end)])
@@ -201,7 +205,7 @@ def test_every_column_stands_in_the_text_in_its_order(name):
     members = [row for row in printed.rows() if row.table == name]
     for column in {column for row in members for column in row.printed}:
         needles = [row.printed[column] for row in members if column in row.printed]
-        if name == "6" and column == "params_m":  # one cell for each block of the table
+        if name == "6" and column == "params_m":  # the table prints one cell for each block
             needles = ["21.0", "21.0", "21.0", "83.8"]
         assert in_order(needles, tokens) is None, column
 
@@ -220,7 +224,7 @@ def test_agrees_rounds_to_the_printed_digits(printed, ours, same):
     assert costs.agrees(printed, ours) is same
 
 
-def test_table_gives_numbers_or_printed_strings():
+def test_table_returns_numbers_or_printed_strings():
     assert printed.table("2a").set_index("row").loc["c3d", "top5"] == 75.0
     assert printed.table("2a", printed=True).set_index("row").loc["c3d", "top5"] == "75.0"
     sparse = printed.table("3").set_index("row")
@@ -228,7 +232,7 @@ def test_table_gives_numbers_or_printed_strings():
     assert list(printed.table("1")["interact_field"])[-1] == "(2K+1)^3"
 
 
-def test_wrong_names_and_broken_files_are_named(tmp_path, monkeypatch):
+def test_unknown_names_and_broken_files_raise(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="unknown table '2'; did you mean 2h"):
         printed.table("2")
     with pytest.raises(ConfigError, match="2a/ct"):
@@ -241,7 +245,7 @@ def test_wrong_names_and_broken_files_are_named(tmp_path, monkeypatch):
         printed.table("2a")
 
 
-def test_an_ensemble_that_does_not_pair_up_is_named():
+def test_ensemble_with_unequal_numbers_of_models_and_frames_raises():
     line = {"row": "en", "method": "", "model": "a+b", "num_frames": "8+16+24", "crops": "1", "clips": "1",
             "size": "256", "classes": "174"}  # fmt: skip
     with pytest.raises(DataError, match="x/en: 2 models and 3 frame counts"):

@@ -52,7 +52,7 @@ def test_columns_are_printed_accuracies(table):
 
 
 @pytest.mark.parametrize(("row", "column"), CELLS, ids=[f"{row.ref}-{column}" for row, column in CELLS])
-def test_paper_scale_is_exactly_the_row(row, column):
+def test_experiment_at_the_paper_scale_matches_its_row(row, column):
     """Network, data set, frames, views and size are those of the row."""
     made = STUDIES[row.table].experiments(row, "paper", column)
     members = [e for one in made[:1] for e in (one.members if isinstance(one, Ensemble) else (one,))]
@@ -65,7 +65,7 @@ def test_paper_scale_is_exactly_the_row(row, column):
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("row", OWN, ids=[row.ref for row in OWN])
-def test_one_experiment_for_each_seed_or_none_without_a_form(row, scale):
+def test_row_has_an_experiment_for_each_seed_if_it_can_be_built(row, scale):
     made = STUDIES[row.table].experiments(row, scale)
     if made:
         assert [e.seed for e in made] == list(SCALES[scale].seeds) and {e.scale for e in made} == {scale}
@@ -151,7 +151,7 @@ def test_unknown_scales_columns_and_tables_are_named():
         ("8/ct_incv3", "8/tsn_incv3", "gpu", True),
     ],
 )
-def test_rows_differ_by_what_they_are(a, b, scale, differ):
+def test_rows_differ_if_their_experiments_differ(a, b, scale, differ):
     one, other = printed.row(a), printed.row(b)
     assert STUDIES[one.table].differ(one, other, scale) is differ
 
@@ -184,9 +184,9 @@ def test_differences_are_those_of_recorded_seeds(results):
         record("2g/tsn", seed, strict)
     for seed in (1, 2):
         record("2g/ct", seed, 80.0)
-    told = {comparison: gaps for comparison, gaps in evidence.differences_at("cpu").items() if gaps}
-    assert told["2g/ct", "2g/tsn", "top1"] == [68.0, 66.0]
-    for (a, b, _), gaps in told.items():
+    measured = {comparison: gaps for comparison, gaps in evidence.differences_at("cpu").items() if gaps}
+    assert measured["2g/ct", "2g/tsn", "top1"] == [68.0, 66.0]
+    for (a, b, _), gaps in measured.items():
         assert (printed.row(a).models, printed.row(b).models) == (("ct_resnet50",), ("tsn_resnet50",))
         assert gaps == [68.0, 66.0]
 
@@ -204,7 +204,7 @@ def test_row_finds_its_record_of_the_largest_scale(results):
     assert studies.recorded_for(replace(row, models=(), protocols=())) is None
 
 
-def test_record_of_another_protocol_or_data_set_is_not_a_rows(results):
+def test_record_of_another_protocol_or_data_set_is_not_used_for_a_row(results):
     """One run of CT-Net, 8 frames of MotionPairs, is behind 2g, and not behind rows of other frames, views or data."""
     e = first("2g/ct_pw_te", "cpu")
     records.write(e.key, "cpu", BLANK)
@@ -238,7 +238,7 @@ def test_recorded_rows_of_the_repository_name_their_own_record():
 # --- How to add a table (README)
 
 
-def test_new_table_takes_one_study_one_csv_and_one_notebook_of_few_calls(tmp_path, monkeypatch):
+def test_new_table_needs_a_study_a_csv_file_and_a_notebook(tmp_path, monkeypatch):
     """The steps of README, How to add a table, for a Table 9 of two rows."""
     shutil.copytree(paths.paper_root(), tmp_path / "paper")
     monkeypatch.setattr(paths, "paper_root", lambda: tmp_path / "paper")

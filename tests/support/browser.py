@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of the built book: what a page requests, and the document after its scripts."""
+"""Load pages of the built book in a headless Chromium; return the rendered document and the requests."""
 
 import functools
 import http.server
@@ -21,7 +21,11 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on this machine; yields the address."""
+    """Serve a folder on this machine.
+
+    Yields:
+        The address.
+    """
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -41,7 +45,7 @@ def load(url: str, profile: Path, netlog: Path | None = None, *arguments: str) -
         *arguments: More options of Chromium.
 
     Returns:
-        The document that the scripts leave.
+        The document after its scripts have run.
     """
     command = [
         CHROMIUM,

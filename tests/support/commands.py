@@ -14,6 +14,6 @@ def mistake(capsys, *words) -> str:
     """Return the only line, on standard error, of a command that must end with status 2."""
     capsys.readouterr()
     assert main([str(w) for w in words]) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("ctnet: ") and told.err.count("\n") == 1
-    return told.err
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("ctnet: ") and captured.err.count("\n") == 1
+    return captured.err

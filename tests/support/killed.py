@@ -1,4 +1,4 @@
-"""Runs code that is killed at a counted step of its progress bar, so that the moment is the same every time."""
+"""Kill code at a given update of its progress bar, which is the same moment every time."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ctnet import paths
 
-COUNTS = """
+COUNT_UPDATES = """
 import os, signal, sys, tqdm
 
 def update(self, n=1, updates=[], real=tqdm.tqdm.update):
@@ -25,15 +25,15 @@ def killed(step: int, code: str, *arguments: Path, site: Path | None = None) -> 
     """Run Python code until its progress bar has moved `step` times, then kill it; wait for the processes it started.
 
     Args:
-        step: number of the update of the bar at which the code is killed.
+        step: Number of the update of the bar at which the code is killed.
         code: Python code.
-        arguments: its `sys.argv[1:]`.
-        site: a folder whose `sitecustomize.py` each Python process runs first.
+        *arguments: Its `sys.argv[1:]`.
+        site: A folder whose `sitecustomize.py` each Python process runs first.
     """
     places = os.pathsep.join(map(str, filter(None, (paths.ROOT, site))))
     done = subprocess.run(
-        [sys.executable, "-c", COUNTS.format(step=step) + code, *map(str, arguments)],
+        [sys.executable, "-c", COUNT_UPDATES.format(step=step) + code, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": places},
-        stderr=subprocess.PIPE,  # the pipe closes when the last process that holds it has ended
+        stderr=subprocess.PIPE,  # this pipe closes when the last process has ended, so `run` waits for all
     )
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -1,7 +1,7 @@
-"""Small sets in exactly the layouts of their owners, from clips that MotionPairs draws.
+"""Small data sets in the layouts of the published sets, with clips that MotionPairs draws.
 
 `LAYOUTS[name](folder, clips)` writes one into `folder`. `clips` holds five videos for each of three classes: the first
-three are for training, the last two for testing. Classes have names in the set's own spelling.
+three are for training, the last two for testing. Class names are spelled as in the published set.
 """
 
 import csv
@@ -15,9 +15,9 @@ import numpy as np
 
 from ctnet.data.video import write_video
 
-Clips = list[list[np.ndarray]]  # for each class its videos (T, H, W, 3), uint8
+Clips = list[list[np.ndarray]]  # the videos of each class: (T, H, W, 3), uint8
 CODECS = {".webm": "libvpx", ".mp4": "libx264", ".mpg": "mpeg1video"}
-TRAIN = 3  # videos of a class that are for training
+TRAIN = 3  # training videos per class
 CLASSES = {
     "something": ("Pushing something from left to right", "Pushing something from right to left", "Opening something"),
     "kinetics": ("abseiling", "tai chi", "zumba"),
@@ -143,7 +143,7 @@ def hmdb51(folder: Path, clips: Clips) -> None:
 
 
 def grid(folder: Path, clips: Clips) -> None:
-    """Write two sentences for each of two talkers; by their names, one is in the training and one in the test split."""
+    """Write two sentences for each of two talkers; their names put one in each split."""
     videos = [frames for some in clips for frames in some]
     size = len(videos[0])
     end = 6 * size * 1000

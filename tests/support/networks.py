@@ -12,12 +12,12 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 def network(name: str, shallow: bool = False, **overrides) -> nn.Module:
-    """A narrow network with 5 classes and logits of order one.
+    """Return a narrow network with 5 classes and logits of order one.
 
     Args:
         name: One of `ctnet.list_models()`.
         shallow: Keep three blocks of a ResNet, one of them a CT-block if the name has any.
-        **overrides: As of `ctnet.create_model`.
+        **overrides: As in `ctnet.create_model`.
     """
     torch.manual_seed(0)
     inception = "inception" in name
@@ -31,13 +31,13 @@ def network(name: str, shallow: bool = False, **overrides) -> nn.Module:
 
 
 def clips(name: str, frames: int = 4, batch: int = 1, size: int | None = None) -> torch.Tensor:
-    """Random clips (batch, 3, frames, size, size), by default of the smallest size for the network."""
+    """Return random clips (batch, 3, frames, size, size), by default of the smallest size for the network."""
     size = size or (75 if "inception" in name else 64)
     return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def settled(net: nn.Module, x: torch.Tensor) -> nn.Module:
-    """The network in eval mode, with random batch norms whose statistics are those of x, as after training."""
+    """Return the network in eval mode, with random batch norms that have the statistics of x, as after training."""
     for module in net.modules():
         if isinstance(module, _BatchNorm):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -49,7 +49,7 @@ def settled(net: nn.Module, x: torch.Tensor) -> nn.Module:
 
 
 def random_statistics(net: nn.Module) -> nn.Module:
-    """The network in eval mode, with random batch norms that keep outputs small enough for single precision."""
+    """Return the network in eval mode, with random batch norms that keep outputs small for single precision."""
     for module in net.modules():
         if isinstance(module, _BatchNorm):
             nn.init.normal_(module.running_mean, std=0.1)
@@ -60,12 +60,12 @@ def random_statistics(net: nn.Module) -> nn.Module:
 
 
 def snapshot(net: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of the state dict."""
+    """Return a copy of the state dict."""
     return {k: v.clone() for k, v in net.state_dict().items()}
 
 
 def unchanged(net: nn.Module, before: dict[str, torch.Tensor]) -> bool:
-    """Whether the state dict equals a snapshot."""
+    """Return whether the state dict equals a snapshot."""
     return all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 

@@ -9,11 +9,11 @@ PARAMETERS = 'scale = "cpu"\nmissing = False\nfresh = False'
 
 
 def write_notebook(path: Path, *cells: str, parameters: str | None = PARAMETERS) -> Path:
-    """Write a notebook of a title, a parameters cell (none if `parameters` is None) and `cells`; returns `path`."""
+    """Write a notebook with a title, a parameters cell unless `parameters` is None, and `cells`."""
     code = [new_code_cell(source) for source in cells]
     if parameters is not None:
         code.insert(0, new_code_cell(parameters, metadata={"tags": ["parameters"]}))
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# Toy"), *code]), path)  # without kernelspec on purpose
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Toy"), *code]), path)  # has no kernelspec on purpose
     return path
 
 
@@ -26,6 +26,6 @@ def outputs(path: Path) -> str:
 def endless_cell(pipe: Path) -> str:
     """Return the source of a cell that opens a named pipe (`os.mkfifo`) and never ends.
 
-    A reader needs no clock: its `open` returns when the cell runs, its `read` when the kernel is gone.
+    A test waits on the pipe instead of a clock: `open` returns when the cell runs, `read` when the kernel has ended.
     """
     return f"import threading\npipe = open({str(pipe)!r}, 'w')\nthreading.Event().wait()"

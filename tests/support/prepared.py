@@ -25,7 +25,7 @@ def smoke(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def places(tmp_path, smoke, monkeypatch) -> Path:
-    """The smoke set as CTNET_DATA and empty folders for runs and results; returns the folder of those two."""
+    """The folder of empty folders for runs and results; CTNET_DATA is the folder of the smoke set."""
     monkeypatch.setenv("CTNET_DATA", str(smoke.parent))
     monkeypatch.setenv("CTNET_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))

@@ -141,7 +141,7 @@ def test_job_ends_when_its_output_pipe_closes(role):
 
 
 def test_numbers_of_processes_that_do_not_fit_are_refused(monkeypatch):
-    with pytest.raises(ConfigError, match="2 machines find each other at one of them: --rendezvous HOST:PORT"):
+    with pytest.raises(ConfigError, match="2 machines need --rendezvous HOST:PORT"):
         launch.launch(["role"], 1, nodes=2)
     with pytest.raises(ConfigError, match="must be at least 1, not 0 and 1"):
         launch.launch(["role"], 0)

@@ -188,7 +188,7 @@ def test_full_disk_stops_the_run_and_keeps_the_last_checkpoint(toy, tmp_path):
     before = (tmp_path / "last.ckpt").read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
-    message = r"last\.ckpt: could not be written .*; make room, the checkpoint before is whole"
+    message = r"last\.ckpt: could not be written .*; make room; the previous checkpoint is intact"
     try:
         with pytest.raises(TrainingError, match=message):
             fit(toy, tmp_path)
@@ -223,7 +223,7 @@ def test_checkpoint_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_ctrl_c_says_how_to_resume_and_restores_its_handler(toy, tmp_path):
     handler = signal.getsignal(signal.SIGINT)
     seen = interrupt(toy, tmp_path, 1, KeyboardInterrupt())
-    assert str(seen) == "interrupted in epoch 1; the same command goes on"
+    assert str(seen) == "interrupted in epoch 1; the same command resumes"
     assert signal.getsignal(signal.SIGINT) is handler
     assert (tmp_path / "last.ckpt").exists()
 

@@ -89,8 +89,8 @@ def finished(folder: Path, scale: str) -> bool:
 def draw(folder: Path, scale: str, workers: int) -> Path:
     """Draw the set with a progress bar, unless it is already there.
 
-    Two calls at once wait for each other. A killed call can be run again and goes on where it stopped. A set of another
-    version or size is replaced.
+    Two calls at once wait for each other. A killed call resumes when it is run again. A set of another version
+    or size is replaced.
 
     Args:
         folder: Where the set is written.
@@ -153,13 +153,13 @@ def write_clips(folder: Path, scale: str, workers: int) -> None:
     total = sum(facts(scale)["splits"].values())
     with tqdm(total=total, desc=f"{NAME}-{scale}", unit="clip") as bar:
 
-        def heard(line: str) -> None:
+        def handle(line: str) -> None:
             if line.startswith("+"):
                 bar.update(int(line))
             else:
                 errors.append(line.strip())
 
         arguments = [str(folder), json.dumps(asdict(DRAWN_SIZES[scale]))]
-        codes = fanout.run("ctnet.data.motionpairs.write", arguments, workers, heard)
+        codes = fanout.run("ctnet.data.motionpairs.write", arguments, workers, handle)
     if any(codes):
         raise DataError(f"{folder}: drawing stopped: {errors[-1] if errors else f'a process ended with {codes}'}")

@@ -78,7 +78,7 @@ def accuracy(pairs: Sequence[tuple[Tensor, Tensor]], features: Callable[[Tensor]
 
     Returns:
         The share of right answers on the test clips, and three standard deviations of guessing. The two twins of a pair
-        are not independent, so a pair counts as one throw of a coin and the deviation is not underestimated.
+        are not independent, so a pair counts as one coin toss; otherwise the deviation would be too small.
     """
     right = total = 0
     for train, test in pairs:

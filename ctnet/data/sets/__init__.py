@@ -1,4 +1,4 @@
-"""Published video sets in their owners' layouts, class folders of one's own, and list files.
+"""Published video sets in their owners' layouts, class folders of your own, and list files.
 
 Each layout has one file here. It defines `READERS` ({set name: function from the source folder to a `Listing`}) and
 `ORDERS` ({set name: `order_of` the owners' class list, where it is known}). To add a set, write such a file and add its
@@ -32,7 +32,7 @@ def prepare(name: str, source: Path, folder: Path, files: Sequence[Path], worker
     """Make the set `name` at `folder` from the videos in `source`.
 
     Args:
-        name: One of `NAMES`, or any other name for class folders of one's own.
+        name: One of `NAMES`, or any other name for class folders of your own.
         source: Absolute path of the folder that holds the videos as their owners publish them.
         folder: Where the set is written: manifests, dataset.json and report.txt. The videos stay in `source`.
         files: List files that name the videos (see `ctnet.data.sets.lists`), used instead of the owners' annotations.

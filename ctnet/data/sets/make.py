@@ -20,7 +20,7 @@ def make(listing: Listing, folder: Path, workers: int, order: str | None = None,
     """Make the set of all videos of a listing that can be read.
 
     A video that is missing, broken or shorter than its list or its header says is named in report.txt. A killed call
-    can be run again and goes on where it stopped. Two calls at once wait for each other. If the set that is replaced
+    resumes when it is run again. Two calls at once wait for each other. If the set that is replaced
     was made from another source, a note says so on standard error.
 
     Args:
@@ -99,7 +99,7 @@ def _write(listing: Listing, folder: Path, counts: Counts, order: str | None, so
     for split in rows:
         if not rows[split]:
             first = f"; the first: {left_out[split][0]}" if left_out[split] else ""
-            raise DataError(f"{folder.name}: none of the {totals[split]} videos of its {split} split is there{first}")
+            raise DataError(f"{folder.name}: 0 of {totals[split]} videos of its {split} split can be used{first}")
     facts = {"source": str(source)} if source else {}
     text = report(listing, rows, left_out, short, order)
     return write_set(folder, listing.classes, rows, report=text, listed=totals, **facts)

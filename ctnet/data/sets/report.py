@@ -27,18 +27,18 @@ def report(
     if order:
         lines[-1] += ", in the owners' order" if order_of(listing.classes) == order else ", not all of the owners'"
     if listing.empty:
-        lines.append(f"no class, as no video is in it: {_few(listing.empty)}")
+        lines.append(f"folders without a video, which are no classes: {_few(listing.empty)}")
     missing = {split: _without_clips(listing.classes, rows[split]) for split in rows}
     lines += [f"classes without a clip in {split}: {_few(names)}" for split, names in missing.items() if names]
-    lines += [""] + [f"no class, as no video is in it: {name}" for name in listing.empty]
-    lines += [f"no clip in {split}: the class {name}" for split in rows for name in missing[split]]
+    lines += [""] + [f"folder without a video, which is no class: {name}" for name in listing.empty]
+    lines += [f"class without a clip in {split}: {name}" for split in rows for name in missing[split]]
     lines += [f"left out of {split}: {line}" for split in rows for line in left_out[split]]
     lines += [f"kept, but short: {line}" for line in short]
     return "\n".join(lines).encode(errors="replace").decode()  # a class name may not be valid UTF-8
 
 
 def _without_clips(classes: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Return the classes that none of the rows belongs to."""
+    """Return the classes without a row."""
     labels = {label for _, label, *_ in rows}
     return [name for k, name in enumerate(classes) if k not in labels]
 

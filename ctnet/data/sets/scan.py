@@ -1,6 +1,6 @@
 """Counting the frames of a set's videos, in parallel and only once.
 
-Counts are appended to a file beside the set, so a killed call goes on where it stopped. Each worker process
+Counts are appended to a file beside the set, so a killed call resumes where it stopped. Each worker process
 (`python -m ctnet.data.sets.scan TODO K N`) counts every N-th video of the file TODO, starting at the K-th, and reports
 `INDEX CHANGED FRAMES` or `INDEX ! REASON`. A worker that crashes on a broken video is replaced, and the video is
 reported.
@@ -35,7 +35,7 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> Counts:
         For each video its number of frames, or one line that says why it has none.
 
     Raises:
-        DataError: A worker was ended from outside, for example for lack of memory.
+        DataError: A worker was killed from outside, for example for lack of memory.
         OSError: `memory` cannot be written.
     """
     from tqdm import tqdm
@@ -49,30 +49,30 @@ def scan(videos: Sequence[Path], memory: Path, workers: int) -> Counts:
         file.write("\n")  # end a line that a kill cut short
         while todo:
             waiting.write_text(json.dumps([str(video) for video in todo]))
-            heard: dict[int, int | str] = {}
+            reported: dict[int, int | str] = {}
 
-            def hear(line: str, heard=heard, todo=todo) -> None:
+            def collect(line: str, reported=reported, todo=todo) -> None:
                 index, changed, result = line.rstrip("\n").split(" ", 2)
-                heard[int(index)] = result if changed == "!" else int(result)
+                reported[int(index)] = result if changed == "!" else int(result)
                 if changed != "!":
                     file.write(json.dumps([str(todo[int(index)]), int(changed), int(result)]) + "\n")
                     file.flush()
                 bar.update()
 
             count = min(workers, -(-len(todo) // SHARE))
-            codes = fanout.run("ctnet.data.sets.scan", [str(waiting)], count, hear)
+            codes = fanout.run("ctnet.data.sets.scan", [str(waiting)], count, collect)
             for k, code in enumerate(codes):
-                fatal = next((i for i in range(k, len(todo), count) if i not in heard), None)
-                if code and code not in CRASHES:  # ended from outside, or out of memory
+                fatal = next((i for i in range(k, len(todo), count) if i not in reported), None)
+                if code and code not in CRASHES:  # killed from outside, or out of memory
                     how = f"status {code}" if code > 0 else f"signal {-code}"
                     where = "" if fatal is None else f" at {todo[fatal]}"
-                    fix = "run the same command to go on; remove a video at which it stops again"
+                    fix = "run the same command to resume; remove a video at which it stops again"
                     raise DataError(f"counting frames stopped{where} ({how}); {fix}")
                 if code and fatal is not None:
-                    heard[fatal] = f"{todo[fatal]}: reading it crashes the program (signal {-code})"
+                    reported[fatal] = f"{todo[fatal]}: reading it crashes the program (signal {-code})"
                     bar.update()
-            counts |= {todo[i]: found for i, found in heard.items()}
-            todo = [video for i, video in enumerate(todo) if i not in heard]
+            counts |= {todo[i]: found for i, found in reported.items()}
+            todo = [video for i, video in enumerate(todo) if i not in reported]
     waiting.unlink(missing_ok=True)
     return counts
 
