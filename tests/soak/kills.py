@@ -244,7 +244,9 @@ def comparable(path: Path) -> object:
 
         with safe_open(path, "np") as file:
             tensors = {key: sha256(file.get_tensor(key).tobytes()).hexdigest() for key in file.keys()}
-            return tensors | file.metadata()
+            facts = json.loads(file.metadata()["ctnet"])
+            facts["course"] = {name: facts["course"][name] for name in ("epochs", "experiment", "content")}
+            return tensors | facts  # of the course of the training all but times and rates
     if path.suffix == ".npz":
         import numpy as np
 
