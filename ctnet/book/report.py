@@ -34,6 +34,9 @@ class Report:
         column: Column of accuracies.
         wanted: Row -> its experiments, one for each seed.
         results: Row -> their records, fewer where some are missing.
+
+    Example:
+        >>> report("2a", "cpu").claims()
     """
 
     study: Study

@@ -31,7 +31,9 @@ def locate(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None
     """Return the folder of a prepared set.
 
     Args:
-        name, scale, root: See `home`.
+        name: "motionpairs", the name of another set, or a path to a set's folder.
+        scale: Scale of MotionPairs; other sets have none.
+        root: Folder of all sets; CTNET_DATA by default.
 
     Raises:
         ConfigError: MotionPairs has no such scale.

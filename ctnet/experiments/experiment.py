@@ -112,6 +112,11 @@ class Ensemble:
 
     Raises:
         ConfigError: There are fewer than two members, or they differ in seed, scale or test data.
+
+    Example:
+        >>> frames = [Experiment("ctnet_resnet50", protocol=Protocol(n, size=32)) for n in (8, 16)]
+        >>> Ensemble(tuple(frames)).key[:13]
+        'ensemble2-s0-'
     """
 
     members: tuple[Experiment, ...]

@@ -25,6 +25,10 @@ class Plan:
         test_set: Folder of the prepared data set that it is tested on.
         content: Data set folder -> hash of the clips that it holds now; None if the set has no hash.
         start: The plan of the experiment whose weights it starts from; None for fresh weights or those of ImageNet.
+
+    Example:
+        >>> resolve(experiment).weights.name
+        'weights.safetensors'
     """
 
     experiment: Experiment
@@ -111,6 +115,10 @@ def resolve(experiment: Experiment) -> Plan:
     Raises:
         ConfigError: The network cannot be built at this scale, or `init` is unknown.
         DataError: A data set is missing; the message has the command that prepares it.
+
+    Example:
+        >>> resolve(Experiment("tsn_resnet50", scale="smoke")).train_set.name
+        'motionpairs-smoke'
     """
     from ctnet.data.home import locate
     from ctnet.data.manifest import DataInfo

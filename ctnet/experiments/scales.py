@@ -37,6 +37,7 @@ class Scale:
 
 # Small enough for two cores: a stem of 16 channels, and three stages of two blocks, the second of each a CT-block.
 SMALL = (("width", 16), ("depths", (2, 2, 2)))
+#: Name of a scale -> its settings.
 SCALES = {
     "smoke": Scale(Recipe(epochs=1, batch_size=44, warmup=0, scales=(1.0,)), Protocol(size=32), (0,), SMALL),
     "cpu": Scale(

@@ -41,8 +41,18 @@ def export(network: FrameNetwork, path: str | Path, frames: int = 8, size: int =
 def writer(path: str | Path) -> Callable[..., float]:
     """Return the function that writes a file of this suffix.
 
+    Args:
+        path: the file to write.
+
+    Returns:
+        `to_onnx` or `to_program`.
+
     Raises:
         ConfigError: for another suffix, or a path where no file can be written.
+
+    Example:
+        >>> ctnet.export.writer("model.onnx").__name__
+        'to_onnx'
     """
     path = Path(path)
     if path.suffix not in WRITERS:

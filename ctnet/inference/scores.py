@@ -26,6 +26,10 @@ class Clips:
         classes: names of the classes.
         tiers: tier of each class, if the data set has tiers (`DataInfo`).
         reverse: for each class its time-reversed partner or None, if the data set has partners (`DataInfo`).
+
+    Example:
+        >>> str(score(network, split, protocol).clips)
+        'test of motionpairs-cpu'
     """
 
     data: str

@@ -19,6 +19,10 @@ class Cost:
         params_m: Parameters, in 1e6.
         activations_mb: What convolutions, norms, pooling and linear layers of one view write in fp32, in 1e6 bytes.
             Activation functions, sums and products do not count.
+
+    Example:
+        >>> round(ctnet.cost("ctnet_resnet50", frames=8, size=256).times(6).gflops, 1)  # six views
+        223.9
     """
 
     gflops: float

@@ -229,6 +229,13 @@ class InceptionV3(FrameNetwork):
     """InceptionV3 on frames, without the auxiliary head; its layers have the names of torchvision.
 
     Frames have at least 75 x 75 pixels, 299 x 299 in the paper.
+
+    Args:
+        config: Width, and which convolutions are replaced by CT-Modules.
+
+    Example:
+        >>> InceptionV3(InceptionConfig(num_classes=5, width=8))(torch.randn(1, 3, 8, 80, 80)).shape
+        torch.Size([1, 5])
     """
 
     def __init__(self, config: InceptionConfig):

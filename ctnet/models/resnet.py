@@ -135,7 +135,16 @@ class Block(nn.Module):
 
 
 class ResNet(FrameNetwork):
-    """ResNet-50 or ResNet-101 on frames; its layers have the names of torchvision."""
+    """ResNet-50 or ResNet-101 on frames; its layers have the names of torchvision.
+
+    Args:
+        config: Width, depths, and what stands in which block.
+
+    Example:
+        >>> config = ResNetConfig(num_classes=5, width=16, depths=(1, 1), ct_blocks=((), ()))
+        >>> ResNet(config)(torch.randn(1, 3, 8, 64, 64)).shape
+        torch.Size([1, 5])
+    """
 
     def __init__(self, config: ResNetConfig):
         super().__init__()

@@ -50,6 +50,10 @@ class Claim:
         value: The figure that the paper states or its tables show: a factor, GFLOPs, or points of accuracy.
         where: The test that measures a mechanism.
         needs: What it would take to test a claim that cannot be tested here.
+
+    Example:
+        >>> next(claim.comparisons for claim in stated() if claim.id == "2a-csn")
+        (('2a/ct', '2a/csn', 'top1'),)
     """
 
     id: str
@@ -91,6 +95,10 @@ class Verdict(NamedTuple):
         p: p value of the paired test; None without a test.
         interval: 95 % interval of an effect on accuracy, in points; None without a test.
         seeds: Seeds behind an effect on accuracy; None for other kinds.
+
+    Example:
+        >>> verdicts()["light"].verdict
+        'supported'
     """
 
     verdict: str

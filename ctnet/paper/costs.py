@@ -19,6 +19,10 @@ class RowCost:
         gflops: Operations as the paper counts them, in 1e9.
         gmacs: Multiply-adds of convolutions and linear layers, in 1e9.
         params_m: Parameters of all members, in 1e6.
+
+    Example:
+        >>> round(row_cost(row("2a/ct")).params_m, 2)
+        20.09
     """
 
     gflops: float
@@ -53,6 +57,10 @@ class NetworkSize:
         pixels: Side of a crop.
         mflops: Operations of all views of a video, as the paper counts them, in 1e6.
         params_m: Parameters in 1e6.
+
+    Example:
+        >>> network_size(experiment, classes=44).depths
+        '2-2-2'
     """
 
     width: int
@@ -91,6 +99,10 @@ def row_cost(row: Row) -> RowCost | None:
 
     Returns:
         Its cost at full width, or None for other people's rows.
+
+    Example:
+        >>> round(row_cost(row("2a/ct")).gflops, 1)
+        36.3
     """
     if not row.models:
         return None

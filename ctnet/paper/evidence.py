@@ -21,6 +21,10 @@ class Evidence:
         differences: (row, row, column) -> paired differences of accuracy over seeds, in points.
         scales: The scale that each of these comes from.
         measured: Id of a mechanism claim -> whether its measurement confirmed it.
+
+    Example:
+        >>> evidence().scales["2a/ct", "2a/csn", "top1"]
+        'cpu'
     """
 
     differences: Mapping[Comparison, Sequence[float]] = field(default_factory=dict)
@@ -92,6 +96,10 @@ def claims_json(found: Evidence | None = None) -> list[dict]:
         An object for each claim, in the paper's order: `id`, `kind`, `table`, `claim`, `verdict`, `effect` (points, or
         a ratio of costs), `interval` ([low, high], 95 %, in points), `p`, `seeds` and `scale`; None for what a claim
         does not have.
+
+    Example:
+        >>> claims_json()[0]["verdict"]
+        'supported'
     """
     found = evidence() if found is None else found
     verdicts = claims.verdicts(found.differences, found.measured)

@@ -41,6 +41,10 @@ class Row:
         models: Names of our networks: none for other people's rows, one for each member of an ensemble.
         protocols: Test protocol of each of `models`.
         train_size: Side of the training clips in pixels where the table prints one (Table 2h), else None.
+
+    Example:
+        >>> row("2a/ct").printed["gflops"]
+        '36.3'
     """
 
     table: str
@@ -90,7 +94,12 @@ def read_csv(name: str) -> list[dict[str, str]]:
 
 
 def tables() -> list[str]:
-    """Names of the tables, in the paper's order: one for each file `data/paper/table_NAME.csv`."""
+    """Names of the tables, in the paper's order: one for each file `data/paper/table_NAME.csv`.
+
+    Example:
+        >>> tables()[:3]
+        ['1', '2a', '2b']
+    """
     names = [path.stem.removeprefix("table_") for path in paths.paper_root().glob("table_*.csv")]
     return sorted(names, key=lambda name: (int(re.match(r"\d*", name)[0] or 0), name))
 
@@ -107,6 +116,10 @@ def table(name: str, printed: bool = False) -> "pd.DataFrame":
 
     Raises:
         ConfigError: Unknown table.
+
+    Example:
+        >>> table("2a")["top1"].max()
+        47.3
     """
     import pandas as pd
 
@@ -121,7 +134,12 @@ def table(name: str, printed: bool = False) -> "pd.DataFrame":
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """Every row of every table, in the paper's order."""
+    """Every row of every table, in the paper's order.
+
+    Example:
+        >>> len(rows())
+        115
+    """
     return tuple(row for name in tables() for row in rows_of(name))
 
 
@@ -133,6 +151,10 @@ def rows_of(table: str) -> tuple[Row, ...]:
 
     Raises:
         DataError: There is no such file of `data/paper`.
+
+    Example:
+        >>> [row.row for row in rows_of("2a")]
+        ['c3d', 'r2plus1d', 'csn', 'ct']
     """
     return tuple(_row(table, line) for line in read_csv(f"table_{table}.csv"))
 
@@ -145,6 +167,10 @@ def row(ref: str) -> Row:
 
     Raises:
         ConfigError: Unknown row; the message has the near names.
+
+    Example:
+        >>> row("3/ct_16").protocols[0].frames
+        16
     """
     if ref not in _by_ref():
         raise unknown("row of the paper's tables", ref, _by_ref())

@@ -24,6 +24,10 @@ class StandIn:
     Attributes:
         data: Data set that is trained and tested on; None: the scale's.
         init: What the weights start from; None: the scale's.
+
+    Example:
+        >>> StandIn("grid16", init="motionpairs").data
+        'grid16'
     """
 
     data: str | None = None
@@ -128,6 +132,7 @@ V1 = {"top1": "something_v1"}
 V1_V2 = {"v1_top1": "something_v1", "v2_top1": "something_v2"}
 ALL = ("frames", "views", "size")
 BELOW_PAPER = tuple(scale for scale in SCALES if scale != "paper")
+#: Name of a table -> its study.
 STUDIES = {
     study.table: study
     for study in (
@@ -166,6 +171,10 @@ def study_of(table: str) -> Study:
 
     Raises:
         ConfigError: No study is declared for this table.
+
+    Example:
+        >>> study_of("6").follows
+        ('frames', 'views', 'size')
     """
     if table not in STUDIES:
         raise unknown("table with experiments", table, STUDIES)
@@ -199,6 +208,10 @@ def rows_json() -> list[dict]:
     Returns:
         An object for each row: `table`, `row`, `paper` (column -> printed figure), `ours` (`gflops`, `gmacs`,
         `params_m`, or None for other people's rows), `experiment` (key of a record, or None) and its `scale`.
+
+    Example:
+        >>> sorted(rows_json()[0])
+        ['experiment', 'ours', 'paper', 'row', 'scale', 'table']
     """
     made = []
     for row in rows():

@@ -116,7 +116,7 @@ def test_fresh_trains_again_and_replaces_the_record(home, steps):
 def test_fresh_loads_what_another_fresh_call_recorded_meanwhile(home, monkeypatch):
     records.write(E.key, "little", BLANK)
     monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("run twice"))
-    alone = plan.Plan.alone
+    alone = plan.Plan.locked
 
     @contextmanager
     def waits(self):
@@ -125,7 +125,7 @@ def test_fresh_loads_what_another_fresh_call_recorded_meanwhile(home, monkeypatc
         with alone(self):
             yield
 
-    monkeypatch.setattr(plan.Plan, "alone", waits)
+    monkeypatch.setattr(plan.Plan, "locked", waits)
     assert run.run(E, fresh=True).metrics == {"top1": 1.0}
 
 

@@ -41,6 +41,7 @@ class DrawnSize:
 
 # The 8 test frames are segment centres. With 8 or 24 frames (not with 16), a clip and its reversal have the same ones,
 # so a network that cannot see order gets exactly one answer right in each pair of twins.
+#: Scale -> how much of MotionPairs is drawn there.
 DRAWN_SIZES = {
     "smoke": DrawnSize(size=32, frames=8, train=4, test=4),
     "cpu": DrawnSize(
