@@ -51,8 +51,8 @@ def _alt_text(cell) -> str:
         for kind, facts in output.get("metadata", {}).items():
             if kind.startswith("image/") and facts.get("alt"):
                 return facts["alt"]
-    drawn = re.findall(r"\bplots\.(\w+)\(", cell.source)
-    return _docstrings().get(drawn[-1], "") if drawn else ""
+    drawn = [name for name in re.findall(r"\b(?:plots|r)\.(\w+)\(", cell.source) if name in _docstrings()]
+    return _docstrings()[drawn[-1]] if drawn else ""  # the methods of a report have the names of plots
 
 
 @cache

@@ -93,7 +93,7 @@ def test_picture_alt_text_is_its_own_or_that_of_its_plot_function(tmp_path):
         return drawn
 
     path = tmp_path / "page.ipynb"
-    cells = [cell('plots.tiers("2a", results);'), cell("plots.show_clips(c, t)", **{"image/png": {"alt": "two clips"}})]
+    cells = [cell("r.tiers();"), cell("plots.show_clips(c, t)", **{"image/png": {"alt": "two clips"}})]
     nbformat.write(new_notebook(cells=[*cells, cell("axis.plot()")]), path)
     render(path)
     first, second, third = (c.metadata.get("mystnb") for c in nbformat.read(path, as_version=4).cells)
