@@ -10,10 +10,8 @@ The public names are imported when they are first used, so that `import ctnet` d
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-from ctnet.errors import explain_missing_packages
-
+TYPE_CHECKING = False  # type checkers take it for true; importing `typing` would double the time of `import ctnet`
 if TYPE_CHECKING:  # editors and type checkers read the names from here
     from ctnet import data as data
     from ctnet.experiments.experiment import Ensemble as Ensemble
@@ -58,6 +56,8 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
     if name not in _PUBLIC and name not in _MODULES:
         raise AttributeError(f"module 'ctnet' has no attribute '{name}'")
+    from ctnet.errors import explain_missing_packages
+
     with explain_missing_packages():
         if name in _MODULES:
             value = import_module(_MODULES[name])
