@@ -116,16 +116,16 @@ def test_fresh_trains_again_and_replaces_the_record(home, steps):
 def test_fresh_loads_what_another_fresh_call_recorded_meanwhile(home, monkeypatch):
     records.write(E.key, "little", BLANK)
     monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("run twice"))
-    alone = plan.Plan.alone
+    locked = plan.Plan.locked
 
     @contextmanager
     def waits(self):
         records.write(E.key, "little", BLANK | {"metrics": {"top1": 1.0}}, replace=True)
         os.utime(records.path_of(E.key, "little"), (time.time() + 1,) * 2)
-        with alone(self):
+        with locked(self):
             yield
 
-    monkeypatch.setattr(plan.Plan, "alone", waits)
+    monkeypatch.setattr(plan.Plan, "locked", waits)
     assert run.run(E, fresh=True).metrics == {"top1": 1.0}
 
 

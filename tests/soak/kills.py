@@ -234,7 +234,7 @@ def content(place: Path) -> dict[str, object]:
 
 
 def comparable(path: Path) -> object:
-    """Return a record without its times, the hashes of an archive's arrays, or the hash of any other file."""
+    """Return a record or weights without times, the hashes of an archive's arrays, or the hash of any other file."""
     if path.parent.parent.name == "results" and path.suffix == ".json":
         record = json.loads(path.read_text())
         training = {"epochs": record["training"]["epochs"]}
@@ -244,7 +244,10 @@ def comparable(path: Path) -> object:
 
         with safe_open(path, "np") as file:
             tensors = {key: sha256(file.get_tensor(key).tobytes()).hexdigest() for key in file.keys()}
-            return tensors | file.metadata()
+            facts = json.loads(file.metadata()["ctnet"])
+        if course := facts.pop("course", None):
+            facts |= {name: course[name] for name in ("epochs", "experiment", "content")}
+        return tensors | facts
     if path.suffix == ".npz":
         import numpy as np
 
