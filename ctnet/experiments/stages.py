@@ -33,9 +33,8 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
 
     e, made = plan.experiment, provenance.provenance()  # now, because the commit may change during training
     split = test_split(plan.test_set, e.protocol)  # before the training, so that a bad split fails early
-    if plan.start and (since is not None or not plan.weights.exists()):
-        with plan.start.locked():
-            trained(plan.start, workers, progress)
+    if plan.start and not plan.start.weights.exists() and (since is not None or not plan.weights.exists()):
+        _carry_out_start(plan.start, workers, progress)
     network = trained(plan, workers, progress, since)
     if tuple(network.classes) != split.info.classes:
         raise ConfigError(f"{plan.test_set}: other classes than {e.model} was trained on ({plan.train_set})")
@@ -52,6 +51,20 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
         "labels": scores.labels.tolist(),
         "provenance": made | {"finished": provenance.now()},
     }
+
+
+def _carry_out_start(start: Plan, workers: int, progress: bool) -> None:
+    """Train the start of an experiment and record it if it has no record; a record may exist without weights."""
+    entry = records.Entry(start.experiment.key, start.experiment.scale)
+
+    def keep() -> None:
+        if not entry.find():
+            entry.keep(record)
+        start.checkpoint.unlink(missing_ok=True)
+
+    with start.locked():
+        record = carry_out(start, workers, progress)
+        distributed.from_rank_0(keep)
 
 
 def trained(plan: Plan, workers: int, progress: bool, since: float | None = None) -> "FrameNetwork":

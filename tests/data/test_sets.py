@@ -95,7 +95,8 @@ def test_paper_experiment_runs_by_its_commands(sources, tmp_path, monkeypatch, c
         prepare(name, source=sources(name), root=tmp_path / "data")
     command = "train ctnet_resnet50 --scale paper --data ucf101 --workers 0 --threads 1".split()
     assert main.main(command) == 0
-    trained = json.loads(capsys.readouterr().out.splitlines()[-1])
+    printed = capsys.readouterr()
+    trained = json.loads(printed.out.splitlines()[-1])
     assert len(started) == 1, "Kinetics-400 from ImageNet, UCF101 from Kinetics-400"
     records = {
         r["data"]["name"]: r for r in map(json.loads, map(Path.read_text, tmp_path.glob("results/paper/*.json")))
@@ -103,7 +104,7 @@ def test_paper_experiment_runs_by_its_commands(sources, tmp_path, monkeypatch, c
     assert records["ucf101"]["experiment"]["protocol_name"] == "16x3x2@32"
     assert records["kinetics400"]["experiment"]["protocol_name"] == "16x3x4@32"
     assert records["kinetics400"]["experiment"]["recipe"]["sampling"] == "dense"
-    file = tmp_path / "runs" / "paper" / trained["result"] / "weights.safetensors"
+    file = printed.err.splitlines()[-1].removeprefix("weights: ")
     assert main.main(f"evaluate {file} --data ucf101 --clips 2 --crops 3 --workers 0".split()) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["protocol"], again["top1"], again["clips"]) == ("16x3x2@32", trained["top1"], trained["clips"])

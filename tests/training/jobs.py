@@ -201,7 +201,10 @@ if __name__ == "__main__":
     sets = folder / "sets"
     for job in JOBS:
         torch.save(start(job, job.__name__, sets, folder / job.__name__), folder / f"{job.__name__}.pt")
+        print(job.__name__, flush=True)
     other = os.fork()
-    torch.save(start(twice, f"twice{other}", sets, folder / "twice"), folder / f"twice-{'ab'[not other]}.pt")
+    name = f"twice-{'ab'[not other]}"
+    torch.save(start(twice, f"twice{other}", sets, folder / "twice"), folder / f"{name}.pt")
+    print(name, flush=True)
     if other:
         os.waitpid(other, 0)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,8 +19,6 @@ from ctnet.models import weights
 from ctnet.training import launch
 from tests.support.toy import training_set, write_set
 from tests.training import jobs
-
-HANGS = 500  # seconds after which a job counts as hung, far more than a loaded machine needs
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +37,28 @@ def sets(tmp_path_factory):
     return folder
 
 
+class Outcomes:
+    """Name of a job -> its outcome. The jobs run one after the other in one process; each test waits for its own."""
+
+    def __init__(self, process: subprocess.Popen, folder: Path):
+        self.process, self.folder, self.done = process, folder, set()
+
+    def __getitem__(self, name: str):
+        while name not in self.done:
+            line = self.process.stdout.readline()  # the process prints the name of each job that is done
+            assert line, "the jobs ended early"
+            self.done.add(line.strip())
+        return torch.load(self.folder / f"{name}.pt", weights_only=False)
+
+
 @pytest.fixture(scope="module")
 def outcomes(sets):
     """Name of a job -> what each of its two ranks returned, or how it failed."""
     environment = {**os.environ, "PYTHONPATH": str(paths.ROOT), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", "tests.training.jobs", str(sets.parent)]
-    done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True, timeout=HANGS)
-    assert done.returncode == 0, done.stderr
-    return {file.stem: torch.load(file, weights_only=False) for file in sets.parent.glob("*.pt")}
+    with subprocess.Popen(command, env=environment, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        yield Outcomes(process, sets.parent)
+        process.kill()
 
 
 @pytest.fixture(scope="module")
