@@ -9,7 +9,7 @@ The public names are imported when they are first used, so that `import ctnet` d
     Experiment, Ensemble, Recipe, Protocol       what is trained and tested, and how
 """
 
-from importlib import import_module
+from ctnet import lazy
 
 TYPE_CHECKING = False  # type checkers take it for true; importing `typing` would double the time of `import ctnet`
 if TYPE_CHECKING:  # editors and type checkers read the names from here
@@ -49,23 +49,5 @@ _PUBLIC = {
     "Ensemble": "ctnet.experiments.experiment",
 }
 _MODULES = {"data": "ctnet.data", "export": "ctnet.inference.export", "saliency": "ctnet.inference.saliency"}
-__all__ = [*_PUBLIC, *_MODULES, "__version__"]
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
-    if name not in _PUBLIC and name not in _MODULES:
-        raise AttributeError(f"module 'ctnet' has no attribute '{name}'")
-    from ctnet.errors import explain_missing_packages
-
-    with explain_missing_packages():
-        if name in _MODULES:
-            value = import_module(_MODULES[name])
-        else:
-            value = getattr(import_module(_PUBLIC[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _PUBLIC, _MODULES)
+__all__ += ["__version__"]

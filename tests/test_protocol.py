@@ -57,18 +57,18 @@ def test_each_difference_has_all_columns_and_names_known_protocols():
 
 
 def test_data_set_of_the_paper_has_the_recipe_of_a1_and_its_protocol():
-    (e,) = scales.experiments("ctnet_resnet50", "paper", "kinetics400")
+    (e,) = scales.per_seed("ctnet_resnet50", "paper", "kinetics400")
     r = e.recipe
     assert (r.epochs, r.batch_size, r.lr, r.dropout, r.weight_decay) == (110, 64, 0.01, 0.5, 1e-4)
     assert (e.protocol, e.init, r.flip) == (named("kinetics_paper"), "imagenet", True)
-    (e,) = scales.experiments("ctnet_resnet50", "paper", "ucf101_2")
+    (e,) = scales.per_seed("ctnet_resnet50", "paper", "ucf101_2")
     assert (e.protocol, e.init) == (named("ucf_hmdb"), "kinetics400")
-    assert [scales.start_of(e)] == scales.experiments("ctnet_resnet50", "paper", "kinetics400")
-    (e,) = scales.experiments("ctnet_resnet50", "gpu", "grid16", [1], "motionpairs")
-    assert [scales.start_of(e)] == scales.experiments("ctnet_resnet50", "gpu", "motionpairs", [1])
-    (e,) = scales.experiments("ctnet_resnet50", "paper", "something_v2")
+    assert [scales.start_of(e)] == scales.per_seed("ctnet_resnet50", "paper", "kinetics400")
+    (e,) = scales.per_seed("ctnet_resnet50", "gpu", "grid16", [1], "motionpairs")
+    assert [scales.start_of(e)] == scales.per_seed("ctnet_resnet50", "gpu", "motionpairs", [1])
+    (e,) = scales.per_seed("ctnet_resnet50", "paper", "something_v2")
     assert (e.recipe, e.protocol, e.init) == (scales.SCALES["paper"].recipe, named("something"), "imagenet")
-    assert scales.experiments("ctnet_resnet50", "gpu", "kinetics400")[0].protocol.clips == 1
+    assert scales.per_seed("ctnet_resnet50", "gpu", "kinetics400")[0].protocol.clips == 1
 
 
 def test_plots_show_sampled_frames_and_crops_at_their_positions():

@@ -48,7 +48,7 @@ class RealSet:
     @property
     def experiment(self) -> Experiment:
         """The experiment of CT-Net on this set, with the first seed of the scale."""
-        return scales.experiments(MODEL, self.scale, self.name)[0]
+        return scales.per_seed(MODEL, self.scale, self.name)[0]
 
     @property
     def prepare(self) -> str:

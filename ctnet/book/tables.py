@@ -27,6 +27,19 @@ def p_value(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
+def size_cells(size: costs.NetworkSize | None) -> dict:
+    """The cells that say how large a network is: width, depth, pixels, MFLOPs, parameters; dashes where it is unknown.
+
+    Args:
+        size: Of the network that reached an accuracy.
+    """
+    names = ("width", "depth", "pixels", "MFLOPs", "parameters (M)")
+    if size is None:
+        return dict.fromkeys(names, "–")
+    cells = (size.width, size.depths or "–", size.pixels, f"{size.mflops:.1f}", f"{size.params_m:.3f}")
+    return dict(zip(names, cells, strict=True))
+
+
 def label(row: printed.Row) -> str:
     """A row's name in its table: the method, with the frames or the row's id where several share it.
 

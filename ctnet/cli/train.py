@@ -41,11 +41,11 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> int | None:
     from ctnet.experiments import plan
     from ctnet.experiments.records import recorded
-    from ctnet.experiments.run import run
-    from ctnet.experiments.scales import experiments
+    from ctnet.experiments.runner import run
+    from ctnet.experiments.scales import per_seed
     from ctnet.models.zoo import same_as
 
-    wanted = experiments(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
+    wanted = per_seed(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
     if _wants_launch(options) and (options.fresh or len(recorded(wanted)) < len(wanted)):
         return _launch(options)
     workers = _share_cores(options)

@@ -8,34 +8,25 @@ The exported names are imported when they are first used, so that `import ctnet.
     VideoDataset, loader, Batch, normalize                  clips and batches
 """
 
-from importlib import import_module
+from ctnet import lazy
 
-# name -> module
-_EXPORTS = {
-    "sample": "ctnet.data.sampling",
-    "normalize": "ctnet.clips",
-    "read_frames": "ctnet.data.video",
-    "count_frames": "ctnet.data.video",
-    "write_video": "ctnet.data.video",
-    "DataInfo": "ctnet.data.manifest",
-    "Manifest": "ctnet.data.manifest",
-    "VideoDataset": "ctnet.data.dataset",
-    "Batch": "ctnet.data.loading",
-    "loader": "ctnet.data.loading",
-    "DRAWN_SIZES": "ctnet.data.motionpairs.draw",
-    "verify": "ctnet.data.prepare",
-    "locate": "ctnet.data.home",
-    "from_folders": "ctnet.data.prepare",
-    "write_set": "ctnet.data.writing",
-}
-__all__ = sorted(_EXPORTS)
-
-
-def __getattr__(name: str):
-    if name not in _EXPORTS:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_EXPORTS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "sample": "sampling",
+        "normalize": "ctnet.clips",
+        "read_frames": "video",
+        "count_frames": "video",
+        "write_video": "video",
+        "DataInfo": "manifest",
+        "Manifest": "manifest",
+        "VideoDataset": "dataset",
+        "Batch": "loading",
+        "loader": "loading",
+        "DRAWN_SIZES": "ctnet.data.motionpairs.draw",
+        "verify": "prepare",
+        "locate": "home",
+        "from_folders": "prepare",
+        "write_set": "writing",
+    },
+)

@@ -146,7 +146,7 @@ def recorded(wanted: Sequence[Experiment | Ensemble]) -> list[Result]:
         Records of those that have one, in this order.
 
     Example:
-        >>> [result.seed for result in recorded(experiments("tsn_resnet50", "cpu"))]
+        >>> [result.seed for result in recorded(per_seed("tsn_resnet50", "cpu"))]
         [0, 1, 2]
     """
     return [found for e in wanted if (found := read(e.key, e.scale))]

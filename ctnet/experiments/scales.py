@@ -85,7 +85,7 @@ def settings(scale: str, data: str | None = None) -> Scale:
     return s.on(data or s.data, scale)
 
 
-def experiments(
+def per_seed(
     model: str,
     scale: str,
     data: str | None = None,
@@ -110,7 +110,7 @@ def experiments(
         ConfigError: Unknown model or scale, or no epoch after the warm-up.
 
     Example:
-        >>> [e.seed for e in experiments("ctnet_resnet50", "cpu")]
+        >>> [e.seed for e in per_seed("ctnet_resnet50", "cpu")]
         [0, 1, 2]
     """
     from ctnet.models.zoo import ZOO

@@ -39,8 +39,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     if tuple(network.classes) != split.info.classes:
         raise ConfigError(f"{plan.test_set}: other classes than {e.model} was trained on ({plan.train_set})")
     scores, shuffled = (score(network, split, e.protocol, shuffled, workers=workers) for shuffled in (False, True))
-    if distributed.rank() == 0:
-        scores.save(plan.scores)
+    distributed.from_rank_0(lambda: scores.save(plan.scores))
     data = {"name": split.info.name, "version": split.info.version, "splits": split.info.splits}
     return {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)},
@@ -54,7 +53,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
 
 
 def _carry_out_start(start: Plan, workers: int, progress: bool) -> None:
-    """Train what an experiment starts from, and record it where it has no record; a record may come without weights."""
+    """Train the start of an experiment and record it if it has no record; a record may exist without weights."""
     entry = records.Entry(start.experiment.key, start.experiment.scale)
 
     def keep() -> None:

@@ -6,7 +6,7 @@ import sys
 from ctnet import console, distributed
 from ctnet.errors import CtnetError
 from ctnet.experiments.experiment import Experiment
-from ctnet.experiments.run import run
+from ctnet.experiments.runner import run
 
 
 def main(experiment: str, options: str) -> int:

@@ -4,32 +4,22 @@ Names are imported on first use, so that `import ctnet.inference` does not load 
 modules, as `ctnet.saliency` and `ctnet.export` are.
 """
 
-from importlib import import_module
+from ctnet import lazy
 
-_WHERE = {
-    "Clips": "scores",
-    "Scores": "scores",
-    "class_map": "saliency",
-    "ensemble": "scores",
-    "metrics": "scores",
-    "overlay": "saliency",
-    "predict": "prediction",
-    "score": "evaluate",
-    "test_split": "evaluate",
-    "to_onnx": "export",
-    "to_program": "export",
-}
-_MODULES = ("export", "saliency")
-__all__ = sorted([*_WHERE, *_MODULES])
-
-
-def __getattr__(name: str):
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "Clips": "scores",
+        "Scores": "scores",
+        "class_map": "saliency",
+        "ensemble": "scores",
+        "metrics": "scores",
+        "overlay": "saliency",
+        "predict": "prediction",
+        "score": "evaluate",
+        "test_split": "evaluate",
+        "to_onnx": "export",
+        "to_program": "export",
+    },
+    {"export": "ctnet.inference.export", "saliency": "ctnet.inference.saliency"},
+)

@@ -8,37 +8,28 @@ The exported names are imported when they are first used, so that `import ctnet.
     Claim, Verdict, Evidence, claims_json              the claims and their verdicts
 """
 
-from importlib import import_module
+from ctnet import lazy
 
-# name -> module
-_EXPORTS = {
-    "Row": "ctnet.paper.printed",
-    "row": "ctnet.paper.printed",
-    "rows": "ctnet.paper.printed",
-    "rows_of": "ctnet.paper.printed",
-    "table": "ctnet.paper.printed",
-    "tables": "ctnet.paper.printed",
-    "NetworkSize": "ctnet.paper.costs",
-    "RowCost": "ctnet.paper.costs",
-    "row_cost": "ctnet.paper.costs",
-    "STUDIES": "ctnet.paper.studies",
-    "StandIn": "ctnet.paper.studies",
-    "Study": "ctnet.paper.studies",
-    "rows_json": "ctnet.paper.studies",
-    "study_of": "ctnet.paper.studies",
-    "Claim": "ctnet.paper.claims",
-    "Verdict": "ctnet.paper.claims",
-    "Evidence": "ctnet.paper.evidence",
-    "claims_json": "ctnet.paper.evidence",
-}
-__all__ = sorted(_EXPORTS)
-
-
-def __getattr__(name: str):
-    if name not in _EXPORTS:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_EXPORTS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "Row": "printed",
+        "row": "printed",
+        "rows": "printed",
+        "rows_of": "printed",
+        "table": "printed",
+        "tables": "printed",
+        "NetworkSize": "costs",
+        "RowCost": "costs",
+        "row_cost": "costs",
+        "STUDIES": "studies",
+        "StandIn": "studies",
+        "Study": "studies",
+        "rows_json": "studies",
+        "study_of": "studies",
+        "Claim": "claims",
+        "Verdict": "claims",
+        "Evidence": "evidence",
+        "claims_json": "evidence",
+    },
+)

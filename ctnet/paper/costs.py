@@ -1,14 +1,16 @@
 """What the networks of the paper's rows cost, beside the printed figures; and what a small network of ours costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from ctnet.paper.printed import Row, read_csv
+from ctnet.protocol import Protocol
 
 if TYPE_CHECKING:
-    from ctnet.experiments.experiment import Experiment
+    from ctnet.experiments.experiment import Ensemble, Experiment
     from ctnet.models.cost import Cost
+    from ctnet.models.network import FrameNetwork
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def row_cost(row: Row) -> RowCost | None:
 
 
 @cache
-def view_cost(model: str, classes: int, frames: int, size: int, overrides: tuple = ()) -> "Cost":
+def view_cost(model: str, classes: int, frames: int, size: int) -> "Cost":
     """Count one view of one network on the meta device: no weights, no arithmetic.
 
     Args:
@@ -126,15 +128,31 @@ def view_cost(model: str, classes: int, frames: int, size: int, overrides: tuple
         classes: Classes of its last layer.
         frames: Frames of the clip.
         size: Side of the crop in pixels.
-        overrides: (field, value) pairs that replace fields of its configuration.
     """
     from ctnet.models.cost import cost
 
-    return cost(_network(model, classes, overrides), frames=frames, size=size)
+    return cost(_network(model, classes), frames=frames, size=size)
 
 
-def network_size(experiment: "Experiment", classes: int) -> NetworkSize:
-    """The true size of the network that an experiment trains and tests.
+def size_of(network: "FrameNetwork", protocol: Protocol) -> NetworkSize:
+    """The true size of a network under a test protocol.
+
+    Args:
+        network: Any network of the zoo.
+        protocol: Frames, views and size of the test.
+
+    Returns:
+        Width, depth, pixels, operations over all views, and parameters.
+    """
+    from ctnet.models.cost import cost
+
+    count = cost(network, protocol=protocol)
+    depths = "-".join(map(str, getattr(network.config, "depths", ())))
+    return NetworkSize(network.config.width, depths, protocol.size, 1000 * count.gflops, count.params_m)
+
+
+def network_size(experiment: "Experiment | Ensemble", classes: int) -> NetworkSize:
+    """The true size of the network that an experiment trains and tests; of an ensemble, its members together.
 
     Args:
         experiment: The experiment.
@@ -143,11 +161,10 @@ def network_size(experiment: "Experiment", classes: int) -> NetworkSize:
     Returns:
         Width, depth, pixels, operations over all views, and parameters.
     """
-    e, p = experiment, experiment.protocol
-    config = _network(e.model, classes, e.overrides).config
-    count = view_cost(e.model, classes, p.frames, p.size, e.overrides).times(p.views)
-    depths = "-".join(map(str, getattr(config, "depths", ())))
-    return NetworkSize(config.width, depths, p.size, 1000 * count.gflops, count.params_m)
+    singles = getattr(experiment, "members", [experiment])
+    members = [size_of(_network(e.model, classes, e.overrides), e.protocol) for e in singles]
+    mflops, params_m = (sum(getattr(m, name) for m in members) for name in ("mflops", "params_m"))
+    return replace(members[0], mflops=mflops, params_m=params_m)
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from ctnet.errors import ConfigError, unknown
 from ctnet.experiments import records
 from ctnet.experiments.experiment import Ensemble, Experiment
-from ctnet.experiments.scales import SCALES, experiments
+from ctnet.experiments.scales import SCALES, per_seed
 from ctnet.paper.costs import row_cost
 from ctnet.paper.printed import Row, rows
 from ctnet.protocol import Protocol
@@ -86,7 +86,7 @@ class Study:
         stand_in = StandIn(self.columns[column]) if scale == "paper" else self.at.get(scale, StandIn())
         members = []
         for model, protocol in zip(row.models, row.protocols, strict=True):
-            made = experiments(model, scale, stand_in.data, seeds, stand_in.init, epochs)
+            made = per_seed(model, scale, stand_in.data, seeds, stand_in.init, epochs)
             if not _can_be_built(made[0]):
                 return []
             members.append([self._with_protocol(e, row, protocol) for e in made])

@@ -8,7 +8,7 @@ import pytest
 
 from ctnet.book import plots, tables
 from ctnet.paper import costs, printed
-from tests.book.test_report import on_data
+from tests.book.test_reports import on_data
 
 
 @pytest.fixture

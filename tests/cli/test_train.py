@@ -47,9 +47,9 @@ def weights(home):
 
 
 def test_train_prints_the_recorded_result_and_does_not_train_again(capsys, home, monkeypatch):
-    from ctnet.experiments import run
+    from ctnet.experiments import runner
 
-    monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(runner, "carry_out", lambda *_: pytest.fail("trained again"))
     capsys.readouterr()
     assert main("train ctnet_resnet50 --scale smoke --seeds 0 --devices 2".split()) == 0
     out, err = capsys.readouterr()
@@ -88,12 +88,12 @@ def test_train_refuses_unknown_initial_weights(capsys, places):
 
 @pytest.mark.parametrize("words", [("interrupted in epoch 3; the same command resumes",), ()])
 def test_interrupt_ends_with_130_and_says_how_to_resume(words, capsys, places, monkeypatch):
-    from ctnet.experiments import run
+    from ctnet.experiments import runner
 
     def interrupt(*_):
         raise KeyboardInterrupt(*words)
 
-    monkeypatch.setattr(run, "carry_out", interrupt)
+    monkeypatch.setattr(runner, "carry_out", interrupt)
     assert main(["train", "tsn_resnet50", "--scale", "smoke"]) == 130
     assert capsys.readouterr().err == f"ctnet: {(*words, 'interrupted; the same command resumes')[0]}\n"
 

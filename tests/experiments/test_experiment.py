@@ -69,7 +69,7 @@ def test_key_follows_the_version_of_drawn_clips(monkeypatch):
 @pytest.mark.parametrize("scale", scales.SCALES)
 def test_experiment_survives_json(scale):
     """A rank of torchrun and the reader of a record both start from JSON."""
-    (e, *_) = scales.experiments("ctnet_resnet50", scale)
+    (e, *_) = scales.per_seed("ctnet_resnet50", scale)
     assert Experiment.from_dict(json.loads(json.dumps(asdict(e)))) == e
     described = asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)}
     assert Experiment.from_dict(json.loads(json.dumps(described))) == e
@@ -127,7 +127,7 @@ def test_training_of_a_training_is_itself(crops, clips, size, own_size, sampling
 def test_default_experiments_equal_their_training():
     """This keeps the weights of earlier versions in their folders, which were named after the experiment."""
     for scale in ("smoke", "cpu", "gpu"):
-        for e in scales.experiments("ctnet_resnet50", scale):
+        for e in scales.per_seed("ctnet_resnet50", scale):
             assert e.training == e
 
 
@@ -171,13 +171,13 @@ def test_members_that_do_not_belong_together_are_refused(members, message):
 
 @pytest.mark.parametrize("scale", scales.SCALES)
 def test_one_experiment_for_each_seed_of_the_scale(scale):
-    made = scales.experiments("ctnet_resnet50", scale)
+    made = scales.per_seed("ctnet_resnet50", scale)
     settings = scales.SCALES[scale]
     assert tuple(e.seed for e in made) == settings.seeds and len({e.key for e in made}) == len(made)
     assert {(e.recipe, e.protocol, e.data, e.scale) for e in made} == {
         (settings.recipe, settings.protocol, settings.data, scale)
     }
-    assert [e.seed for e in scales.experiments("ctnet_resnet50", scale, seeds=[7, 5])] == [7, 5]
+    assert [e.seed for e in scales.per_seed("ctnet_resnet50", scale, seeds=[7, 5])] == [7, 5]
 
 
 def test_paper_scale_has_the_recipe_of_a1():
@@ -187,20 +187,20 @@ def test_paper_scale_has_the_recipe_of_a1():
 
 def test_unknown_name_error_lists_similar_names():
     with pytest.raises(ConfigError, match="unknown scale 'cpuu'; did you mean cpu"):
-        scales.experiments("ctnet_resnet50", "cpuu")
+        scales.per_seed("ctnet_resnet50", "cpuu")
     with pytest.raises(ConfigError, match="unknown model 'ctnet_resnet5'; did you mean ctnet_resnet50"):
-        scales.experiments("ctnet_resnet5", "cpu")
+        scales.per_seed("ctnet_resnet5", "cpu")
 
 
 def test_fewer_epochs_than_the_warm_up_are_refused():
     for scale, epochs in (("smoke", 0), ("cpu", 1), ("paper", 8)):
         with pytest.raises(ConfigError, match=f"{epochs} epochs: must be more than the"):
-            scales.experiments("tsn_resnet50", scale, epochs=epochs)
+            scales.per_seed("tsn_resnet50", scale, epochs=epochs)
 
 
 def test_settings_of_a_set_apply_to_its_splits_only():
     def recipe(data):
-        return scales.experiments("ctnet_resnet50", "paper", data)[0].recipe
+        return scales.per_seed("ctnet_resnet50", "paper", data)[0].recipe
 
     assert recipe("ucf101_3") == recipe("ucf101") != recipe("ucf101_small") == recipe("mine")
 

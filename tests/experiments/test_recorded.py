@@ -36,7 +36,7 @@ def test_record_is_found_under_the_key_of_its_experiment(path):
 
 def metric_of_seeds(model: str, metric: str) -> list[float]:
     """Return a metric of each recorded seed of a network at the cpu scale."""
-    found = recorded(scales.experiments(model, "cpu"))
+    found = recorded(scales.per_seed(model, "cpu"))
     assert len(found) == len(scales.SCALES["cpu"].seeds), f"{model}: not recorded at the cpu scale"
     return [r.metric(metric) for r in found]
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import ctnet
 from ctnet.errors import WeightsError
-from ctnet.experiments import plan, run
+from ctnet.experiments import plan, runner
 from ctnet.experiments.experiment import Experiment
 from ctnet.models import pretrained
 from ctnet.models.resnet import ResNetConfig
@@ -156,10 +156,10 @@ def test_experiment_starts_from_imagenet_without_a_network(hub, tmp_path, monkey
     recipe = Recipe(epochs=1, batch_size=4, lr=0.0, warmup=0, scales=(1.0,))
     wanted = Experiment("ctnet_resnet50", "toy", recipe, Protocol(1, size=32), init="imagenet")
     with pytest.raises(WeightsError, match=f"at {hub / FILES['resnet50']}, or give a file"):
-        run.run(wanted, progress=False)
+        runner.run(wanted, progress=False)
     hub.mkdir(parents=True, exist_ok=True)
     torch.save(backbone("resnet50").state_dict(), hub / FILES["resnet50"])
-    result = run.run(wanted, progress=False)
+    result = runner.run(wanted, progress=False)
     net = ctnet.load(tmp_path / "runs" / "cpu" / result.key / plan.WEIGHTS)
     for key, value in backbone("resnet50").named_parameters():
         if not key.startswith("fc.") and key in net.state_dict():

@@ -244,7 +244,7 @@ def test_claim_against_several_rows_needs_every_comparison():
 
 @pytest.mark.parametrize("gaps", [[1.0, 2.0, 4.0], [-3.0, -2.0, 0.5], [0.1, 0.1, 0.1], [2.0]])
 def test_tables_and_verdicts_use_the_same_test(gaps):
-    from ctnet.book.report import paired
+    from ctnet.book.reports import paired
     from ctnet.book.tables import p_value
 
     class Run:

@@ -5,10 +5,11 @@ import json
 import shutil
 from dataclasses import replace
 
+import nbformat
 import pytest
 
 from ctnet import paths
-from ctnet.book.report import report
+from ctnet.book.reports import report
 from ctnet.errors import ConfigError
 from ctnet.experiments import records
 from ctnet.experiments.experiment import Ensemble, Experiment
@@ -259,6 +260,14 @@ def test_new_table_needs_a_study_a_csv_file_and_a_notebook(tmp_path, monkeypatch
         assert list(r.differences([("tsm", "tsn")])["paper"]) == ["28.7"]
         assert {e.model for made in r.wanted.values() for e in made} == {"tsn_resnet50", "tsm_resnet50"}
         assert {o["row"] for o in studies.rows_json() if o["table"] == "9"} == {"tsn", "tsm"}
+        notebook = nbformat.read(paths.ROOT / "notebooks" / "table_2a.ipynb", as_version=4)
+        names: dict = {}
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                exec(cell.source.replace('"2a"', '"9"'), names)
+        assert names["r"].study.table == "9"
+        shown = {path.name for path in (tmp_path / "csv").iterdir()}
+        assert {"table_9.csv", *(f"table_9_{part}.csv" for part in ("paper", "tests", "claims", "runs"))} <= shown
     finally:
         for cached in (printed.rows, printed._by_ref):
             cached.cache_clear()

@@ -12,7 +12,7 @@ from ctnet import paths
 from ctnet.cli.main import main as ctnet_main
 from ctnet.data.prepare import DRAWN_SIZES, DrawnSize
 from ctnet.experiments.experiment import Experiment
-from ctnet.experiments.run import run
+from ctnet.experiments.runner import run
 from ctnet.protocol import Protocol
 from ctnet.training.recipe import Recipe
 

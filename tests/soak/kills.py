@@ -234,7 +234,7 @@ def content(place: Path) -> dict[str, object]:
 
 
 def comparable(path: Path) -> object:
-    """Return a record without its times, the hashes of an archive's arrays, or the hash of any other file."""
+    """Return a record or weights without times, the hashes of an archive's arrays, or the hash of any other file."""
     if path.parent.parent.name == "results" and path.suffix == ".json":
         record = json.loads(path.read_text())
         training = {"epochs": record["training"]["epochs"]}
@@ -246,7 +246,7 @@ def comparable(path: Path) -> object:
             tensors = {key: sha256(file.get_tensor(key).tobytes()).hexdigest() for key in file.keys()}
             facts = json.loads(file.metadata()["ctnet"])
             facts["course"] = {name: facts["course"][name] for name in ("epochs", "experiment", "content")}
-            return tensors | facts  # of the course of the training all but times and rates
+            return tensors | facts  # the course without its times and rates
     if path.suffix == ".npz":
         import numpy as np
 

@@ -30,7 +30,7 @@ MAX_FRAMES = 2000  # frames within which a damaged video is read; its header may
 
 @dataclass(frozen=True)
 class Target:
-    """Intact files, one of which is damaged at a time, and the function that reads them.
+    """Intact files, and the function that reads them; `check` damages one file at a time.
 
     Attributes:
         files: The files.

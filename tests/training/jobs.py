@@ -20,7 +20,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 import ctnet
 from ctnet import console, distributed
 from ctnet.errors import ConfigError, TrainingError
-from ctnet.experiments import run
+from ctnet.experiments import runner
 from ctnet.experiments.experiment import Experiment
 from ctnet.inference import evaluate
 from ctnet.protocol import Protocol
@@ -164,12 +164,12 @@ def twice(sets: Path, folder: Path):
     os.environ |= {"CTNET_RUNS": str(folder), "CTNET_RESULTS": str(folder)}
     ran = []
 
-    def carry_out(*arguments, carry_out=run.carry_out):
+    def carry_out(*arguments, carry_out=runner.carry_out):
         ran.append(distributed.rank())
         return carry_out(*arguments)
 
-    run.carry_out = carry_out
-    result = run.run(replace(E, data=str(sets / "clips"), scale="cpu"), progress=False)
+    runner.carry_out = carry_out
+    result = runner.run(replace(E, data=str(sets / "clips"), scale="cpu"), progress=False)
     return {"ran": ran, "record": result.record}
 
 

@@ -12,7 +12,7 @@ import torch
 
 from ctnet import console, distributed, paths
 from ctnet.data.loading import EpochSampler
-from ctnet.experiments import plan, records, run, scales
+from ctnet.experiments import plan, records, runner, scales
 from ctnet.experiments.experiment import Experiment
 from ctnet.inference import evaluate
 from ctnet.models import weights
@@ -150,7 +150,7 @@ def test_experiment_on_two_devices_shows_progress_and_is_recorded(sets, tmp_path
     monkeypatch.setenv("CTNET_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     e = replace(jobs.E, data=str(sets / "clips"))
-    result = run.run(e, devices=2)
+    result = runner.run(e, devices=2)
     stderr = capfd.readouterr().err
     assert "lr 0.02 for 64 clips: 0.00125 at 4 clips a step, 2 on each of 2 processes" in stderr
     assert "Epoch 0: 100%" in stderr and result == records.read(e.key, "cpu")
@@ -161,12 +161,12 @@ def test_experiment_on_two_devices_shows_progress_and_is_recorded(sets, tmp_path
     assert again.predictions.tolist() == result.record["predictions"]
     assert not (folder / "last.ckpt").exists()
     monkeypatch.setattr(launch, "launch", lambda *_: pytest.fail("run again"))
-    assert run.run(e, devices=2) == result
+    assert runner.run(e, devices=2) == result
 
 
 @pytest.mark.parametrize("scale", scales.SCALES)
 def test_experiment_reaches_the_ranks_unchanged(scale):
-    (e, *_) = scales.experiments("ctnet_resnet50", scale)
+    (e, *_) = scales.per_seed("ctnet_resnet50", scale)
     assert Experiment.from_dict(json.loads(json.dumps(asdict(e)))) == e
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ctnet.book.tables import label, mean_sd, p_value, provenance, show
+from ctnet.book.tables import label, mean_sd, p_value, provenance, show, size_cells
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.experiments.records import Result
-from ctnet.experiments.run import run_all
-from ctnet.experiments.scales import experiments
+from ctnet.experiments.runner import run_all
+from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
 from ctnet.paper.evidence import differences_at, headline, paired_differences
 from ctnet.paper.studies import Study, study_of
@@ -108,7 +108,7 @@ class Report:
         points = []
         for name, runs in self.results.items():
             row, size = self._row(name), self.sizes[name]
-            ours = (size and size.mflops, [r.metric(headline(runs)) for r in runs])
+            ours = (size and size.mflops, [r.metric(self.metric) for r in runs])
             points.append((label(row), (costs.row_cost(row).gflops, row.paper.get(self.column)), ours))
         return plots.tradeoff(points, self.column, self.scale)
 
@@ -127,18 +127,19 @@ class Report:
             for name, wanted in self.wanted.items()
         }
 
+    @cached_property
+    def metric(self) -> str:
+        """The metric of the records that stands for the paper's top-1."""
+        return headline([r for runs in self.results.values() for r in runs])
+
     def _accuracies_of(self, name: str) -> dict:
         """One line of `accuracies`."""
-        runs, size = self.results[name], self.sizes[name]
-        line: dict = {"row": label(self._row(name)), "width": "–", "depth": "–", "pixels": "–"}
-        line |= {"MFLOPs": "–", "parameters (M)": "–"}
-        if size:
-            line |= {"width": size.width, "depth": size.depths or "–", "pixels": size.pixels}
-            line |= {"MFLOPs": f"{size.mflops:.1f}", "parameters (M)": f"{size.params_m:.3f}"}
+        runs = self.results[name]
         columns = {"top-1": "top1", "order gap": "order_gap"}
-        if headline(runs) != "top1":
+        if self.metric != "top1":
             columns = {tier: f"tiers.{tier}" for tier in TIERS}
             columns |= {"strict, within pairs": "pairs.strict", "order gap, strict": "order_gap.strict"}
+        line = {"row": label(self._row(name))} | size_cells(self.sizes[name])
         line |= {column: mean_sd([r.metric(metric) for r in runs]) for column, metric in columns.items()}
         return line | {"seeds": len(runs)}
 
@@ -225,8 +226,12 @@ def networks_on(
 
     Returns:
         Network -> its records, one for each seed.
+
+    Example:
+        >>> list(networks_on("grid16", ["tsn_resnet50", "ctnet_resnet50"], "cpu"))
+        ['tsn_resnet50', 'ctnet_resnet50']
     """
-    wanted = {model: experiments(model, scale, data, init=init, epochs=epochs) for model in models}
+    wanted = {model: per_seed(model, scale, data, init=init, epochs=epochs) for model in models}
     return obtain(wanted, fresh, missing)
 
 
@@ -239,14 +244,21 @@ def obtain(
 
 
 def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
-    """Accuracies of networks on a data set without tiers: in order, shuffled, and the gap; mean ± sd over seeds.
+    """Accuracies of networks on a data set without tiers, beside the size of the networks.
 
     Args:
         results: Network -> its records.
+
+    Returns:
+        In order, shuffled, and the gap between the two: mean ± standard deviation over seeds, in per cent.
+
+    Example:
+        >>> networks_table(networks_on("grid16", ["tsn_resnet50"], "cpu"))["seeds"].tolist()
+        [3]
     """
     lines = []
     for model, runs in results.items():
-        line = {"network": model}
+        line = {"network": model} | size_cells(_size(runs[0]) if runs else None)
         for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
             line[column] = mean_sd([r.metric(metric) for r in runs])
         lines.append(line | {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"})
@@ -259,6 +271,9 @@ def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[t
     Args:
         results: Network -> its records.
         pairs: Names of two networks each.
+
+    Example:
+        >>> networks_compared(results, [("ctnet_resnet50", "tsn_resnet50")])["ours"]
     """
     return pd.DataFrame({"network": a, "minus": b} | paired(results[a], results[b]) for a, b in pairs)
 
@@ -271,3 +286,8 @@ def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
         low, high = test.confidence_interval(0.95)
         line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": p_value(test.pvalue)}
     return line | {"seeds": len(gaps)}
+
+
+def _size(result: Result) -> costs.NetworkSize:
+    """The size of the network of a record."""
+    return costs.network_size(Experiment.from_dict(result.record["experiment"]), result.num_classes)

@@ -17,7 +17,7 @@ from ctnet import paths
 from ctnet.data import motionpairs
 from ctnet.data.loading import readers
 from ctnet.errors import ConfigError, DataError, ResultError, TrainingError, WeightsError
-from ctnet.experiments import plan, records, run
+from ctnet.experiments import plan, records, runner, scales
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.protocol import Protocol
 from ctnet.training import VideoClassifier, fit
@@ -64,7 +64,7 @@ def test_experiment_is_run_once_and_recorded(home, monkeypatch):
     from ctnet.inference.scores import Scores, metrics
     from ctnet.models import weights
 
-    result = run.run(E, progress=False)
+    result = runner.run(E, progress=False)
     record = result.record
     assert result.key == E.key and records.path_of(E.key, "little") == home / "results" / "little" / f"{E.key}.json"
     assert record["experiment"]["recipe"]["lr"] == 0.1
@@ -96,18 +96,18 @@ def test_experiment_is_run_once_and_recorded(home, monkeypatch):
     assert again.logits == pytest.approx(kept.logits, abs=1e-5)
     assert (folder / "logs" / "metrics.csv").exists() and not (folder / "last.ckpt").exists()
 
-    monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("run again"))
-    found = run.run(E)
+    monkeypatch.setattr(runner, "carry_out", lambda *_: pytest.fail("run again"))
+    found = runner.run(E)
     assert found == result
     assert records.recorded([E, replace(E, seed=1)]) == [found]
 
 
 def test_fresh_trains_again_and_replaces_the_record(home, steps):
-    first = run.run(E, progress=False)
+    first = runner.run(E, progress=False)
     assert steps == ALL_STEPS
     path = records.path_of(E.key, "little")
     path.write_text(path.read_text().replace('"seconds"', '"secs"'))
-    second = run.run(E, fresh=True, progress=False)
+    second = runner.run(E, fresh=True, progress=False)
     assert steps == 2 * ALL_STEPS
     assert '"seconds"' in path.read_text()
     assert second.metrics == first.metrics and second.record["training"]["epochs"] == first.record["training"]["epochs"]
@@ -115,41 +115,41 @@ def test_fresh_trains_again_and_replaces_the_record(home, steps):
 
 def test_fresh_loads_what_another_fresh_call_recorded_meanwhile(home, monkeypatch):
     records.write(E.key, "little", BLANK)
-    monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("run twice"))
-    alone = plan.Plan.locked
+    monkeypatch.setattr(runner, "carry_out", lambda *_: pytest.fail("run twice"))
+    locked = plan.Plan.locked
 
     @contextmanager
     def waits(self):
         records.write(E.key, "little", BLANK | {"metrics": {"top1": 1.0}}, replace=True)
         os.utime(records.path_of(E.key, "little"), (time.time() + 1,) * 2)
-        with alone(self):
+        with locked(self):
             yield
 
     monkeypatch.setattr(plan.Plan, "locked", waits)
-    assert run.run(E, fresh=True).metrics == {"top1": 1.0}
+    assert runner.run(E, fresh=True).metrics == {"top1": 1.0}
 
 
 def test_videos_are_read_by_worker_processes_beside_a_gpu(home, monkeypatch):
     asked = []
-    monkeypatch.setattr(run, "carry_out", lambda plan, workers, *_: asked.append(workers) or {})
+    monkeypatch.setattr(runner, "carry_out", lambda plan, workers, *_: asked.append(workers) or {})
     monkeypatch.setattr(records, "write", lambda *_, **__: None)
     for gpu in (False, True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
-        run.run(E)
+        runner.run(E)
     assert asked == [0, readers()]
 
 
 def test_results_folder_that_cannot_be_made_is_an_error_before_training(home, monkeypatch):
-    monkeypatch.setattr(run, "carry_out", lambda *_: pytest.fail("hours of work"))
+    monkeypatch.setattr(runner, "carry_out", lambda *_: pytest.fail("hours of work"))
     (home / "results").write_text("a file")
     with pytest.raises(ResultError, match="results/little: cannot be made .Not a directory.; .* set CTNET_RESULTS"):
-        run.run(E)
+        runner.run(E)
 
 
 def test_fresh_ignores_a_checkpoint(home, steps, monkeypatch):
     cut_off(monkeypatch)
     steps.clear()
-    run.run(E, fresh=True, progress=False)
+    runner.run(E, fresh=True, progress=False)
     assert {epoch for epoch, _ in steps} == {0, 1}
 
 
@@ -163,17 +163,17 @@ def cut_off(monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="the power is cut"):
         patch.setattr(fit.Rates, "on_train_epoch_start", stop)
-        run.run(E, progress=False)
+        runner.run(E, progress=False)
 
 
 def test_interrupted_run_resumes_and_ends_like_an_unbroken_one(home, steps, monkeypatch):
-    whole = run.run(E, progress=False)
+    whole = runner.run(E, progress=False)
     records.path_of(E.key, "little").unlink()
     shutil.rmtree(plan.folder_of(E))
     cut_off(monkeypatch)
     assert records.recorded([E]) == []
     steps.clear()
-    resumed = run.run(E, progress=False)
+    resumed = runner.run(E, progress=False)
     assert {epoch for epoch, _ in steps} == {1}
     assert resumed.metrics == whole.metrics and resumed.record["predictions"] == whole.record["predictions"]
     assert resumed.record["training"]["epochs"] == whole.record["training"]["epochs"]
@@ -187,45 +187,48 @@ def test_checkpoint_left_after_the_record_is_removed(home):
     (folder / "last.ckpt").touch()
     records.write(E.key, "little", BLANK)
     with FileLock(folder / "lock"):
-        run.run(E)
+        runner.run(E)
         assert (folder / "last.ckpt").exists(), "another process is training in this folder"
-    run.run(E)
+    runner.run(E)
     assert not (folder / "last.ckpt").exists()
 
 
 CHILD = """
 import os, sys, time
 from pathlib import Path
-from ctnet.experiments import records, run
+from filelock import FileLock
+from ctnet.experiments import records, runner
 from ctnet.experiments.experiment import Experiment
 place = Path(sys.argv[1])
+def acquire(self, *arguments, acquire=FileLock.acquire, **options):
+    print("asks for the lock", flush=True)
+    return acquire(self, *arguments, **options)
+FileLock.acquire = acquire
 def carry_out(plan, workers, progress, since):
     with open(place / "ran", "a") as file:
         file.write(f"{os.getpid()}\\n")
+    print("runs", flush=True)
     while not (place / "go").exists():
         time.sleep(0.02)
     return dict.fromkeys(records.NEEDED, {"pid": os.getpid()})
-run.carry_out = carry_out
-print("asks", flush=True)
-print(run.run(Experiment("tsn_resnet50", scale="smoke")).metrics["pid"], flush=True)
+runner.carry_out = carry_out
+print(runner.run(Experiment("tsn_resnet50", scale="smoke")).metrics["pid"], flush=True)
 """
 
 
 def test_two_processes_run_the_same_experiment_once(places):
+    """The first one holds the lock until the second one has asked for it."""
+
     def start():
         command = [sys.executable, "-c", CHILD, str(places)]
         environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        assert child.stdout.readline() == "asks\n"
+        assert child.stdout.readline() == "asks for the lock\n"
         return child
 
     first = start()
-    while not (places / "ran").exists():
-        assert first.poll() is None
-        time.sleep(0.02)
+    assert first.stdout.readline() == "runs\n"
     second = start()
-    time.sleep(0.5)  # time to start by mistake
-    assert second.poll() is None, "the second process must wait"
     (places / "go").touch()
     printed = [child.communicate()[0].strip() for child in (first, second)]
     assert [child.returncode for child in (first, second)] == [0, 0]
@@ -238,7 +241,7 @@ def test_damaged_record_is_named_and_kept(home, steps):
     for text in ('{"metrics": {"top1"', "[]", "null", '{"metrics": {}}', b"\xff\xfe"):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(ResultError, match=f"{path}: .*restore it from git or delete it"):
-            run.run(E)
+            runner.run(E)
         assert path.read_bytes() == (text if isinstance(text, bytes) else text.encode())
     assert steps == []
 
@@ -250,9 +253,9 @@ def test_record_that_appeared_meanwhile_is_not_overwritten(home, monkeypatch):
         path.write_text("{}")
         return BLANK
 
-    monkeypatch.setattr(run, "carry_out", carry_out)
+    monkeypatch.setattr(runner, "carry_out", carry_out)
     with pytest.raises(ResultError, match="a result is recorded already; run it fresh to replace it"):
-        run.run(E)
+        runner.run(E)
     assert path.read_text() == "{}"
 
 
@@ -263,19 +266,19 @@ def test_record_of_other_clips_under_the_same_name_is_refused(home, tmp_path, mo
     records.write(e.key, "cpu", BLANK | {"data": {"content": "a1"}})
     for content in (None, "a1"):  # a set prepared before hashes were kept, and the same clips
         (own / "dataset.json").write_text(json.dumps(facts | ({"content_sha256": content} if content else {})))
-        assert run.run(e).key == e.key
+        assert runner.run(e).key == e.key
     (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
     with pytest.raises(ResultError, match="was recorded on other clips than data set .* holds now"):
-        run.run(e)
+        runner.run(e)
     monkeypatch.setenv("CTNET_DATA", str(home / "nowhere"))
     (own / "dataset.json").unlink()
-    assert run.run(e).key == e.key, "a record can be read without its data"
+    assert runner.run(e).key == e.key, "a record can be read without its data"
 
 
 def test_missing_data_set_raises_and_leaves_no_files(home, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(home / "nowhere"))
     with pytest.raises(DataError, match="data set absent; run: python -m ctnet data prepare motionpairs"):
-        run.run(replace(E, scale="smoke"))
+        runner.run(replace(E, scale="smoke"))
     assert list(home.iterdir()) == []
 
 
@@ -283,11 +286,11 @@ def test_runs_folder_that_cannot_be_written_is_named(home, monkeypatch):
     (home / "file").touch()
     monkeypatch.setenv("CTNET_RUNS", str(home / "file"))
     with pytest.raises(TrainingError, match="make room or set CTNET_RUNS"):
-        run.run(E)
+        runner.run(E)
 
 
 def test_seeds_give_different_experiments(home):
-    first, second = (run.run(replace(E, seed=seed), progress=False) for seed in (0, 1))
+    first, second = (runner.run(replace(E, seed=seed), progress=False) for seed in (0, 1))
     assert first.key != second.key
     losses = [r.record["training"]["epochs"][0]["loss"] for r in (first, second)]
     assert not np.isclose(*losses), "another seed has other weights and another order"
@@ -297,10 +300,10 @@ def test_seeds_give_different_experiments(home):
 
 
 def test_other_views_are_scored_from_kept_weights_without_training(home, steps):
-    first = run.run(E, progress=False)
+    first = runner.run(E, progress=False)
     assert steps == ALL_STEPS
     views = [replace(E, protocol=replace(E.protocol, crops=3)), replace(E, protocol=replace(E.protocol, clips=2))]
-    found = [run.run(e, progress=False) for e in views]
+    found = [runner.run(e, progress=False) for e in views]
     assert steps == ALL_STEPS, "nothing was trained again"
     assert len({first.key, *(r.key for r in found)}) == 3
     for result, name in zip(found, ("4x3x1@32", "4x1x2@32"), strict=True):
@@ -313,9 +316,9 @@ def test_other_views_are_scored_from_kept_weights_without_training(home, steps):
 
 def test_experiment_reuses_weights_of_an_earlier_three_crop_run(home, steps):
     three = replace(E, protocol=replace(E.protocol, crops=3))
-    run.run(three, progress=False)
+    runner.run(three, progress=False)
     assert steps == ALL_STEPS
-    run.run(E, progress=False)
+    runner.run(E, progress=False)
     assert steps == ALL_STEPS
 
 
@@ -328,25 +331,25 @@ def test_network_is_tested_on_another_data_set_of_the_same_classes(home, steps, 
             json.dumps(facts | {"splits": {"train": 4, "test": 4}, "name": folder.name})
         )
     e = replace(E, data=str(one), scale="cpu", recipe=replace(E.recipe, batch_size=4))
-    run.run(e, progress=False)
+    runner.run(e, progress=False)
     steps.clear()
-    moved = run.run(replace(e, test_data=str(other)), progress=False)
+    moved = runner.run(replace(e, test_data=str(other)), progress=False)
     assert steps == [] and moved.record["data"]["name"] == "other"
     facts = json.loads((other / "dataset.json").read_text())
     (other / "dataset.json").write_text(json.dumps(facts | {"classes": ["green", "red"]}))
     records.path_of(moved.key, "cpu").unlink()
     with pytest.raises(ConfigError, match="other: other classes than tsn_resnet50 was trained on"):
-        run.run(replace(e, test_data=str(other)), progress=False)
+        runner.run(replace(e, test_data=str(other)), progress=False)
 
 
 def test_fresh_trains_a_shared_training_once(home, steps):
     three = replace(E, protocol=replace(E.protocol, crops=3))
     for e in (E, three):
-        run.run(e, progress=False)
+        runner.run(e, progress=False)
     steps.clear()
     since = time.time()
     for e in (E, three):
-        run.run(e, fresh=True, progress=False, since=since)
+        runner.run(e, fresh=True, progress=False, since=since)
     assert steps == ALL_STEPS
 
 
@@ -356,12 +359,12 @@ def test_weights_of_other_clips_under_the_same_name_are_refused(home, tmp_path):
     facts = json.loads((own / "dataset.json").read_text()) | {"splits": {"train": 4, "test": 4}}
     (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "a1"}))
     e = replace(E, data=str(own), scale="cpu", recipe=replace(E.recipe, batch_size=4))
-    run.run(e, progress=False)
+    runner.run(e, progress=False)
     (own / "dataset.json").write_text(json.dumps(facts | {"content_sha256": "b2"}))
     with pytest.raises(
         WeightsError, match="weights.safetensors: was trained on other clips than the data set holds now"
     ):
-        run.run(replace(e, protocol=replace(e.protocol, crops=3)), progress=False)
+        runner.run(replace(e, protocol=replace(e.protocol, crops=3)), progress=False)
 
 
 def test_weights_of_an_earlier_version_are_used_with_the_course_of_their_record(home, steps):
@@ -371,13 +374,13 @@ def test_weights_of_an_earlier_version_are_used_with_the_course_of_their_record(
         network = weights.load(plan.folder_of(E) / plan.WEIGHTS)
         weights.save(network, plan.folder_of(E) / plan.WEIGHTS, classes=network.classes)
 
-    first = run.run(E, progress=False)
+    first = runner.run(E, progress=False)
     forget_the_course()
     steps.clear()
-    again = run.run(replace(E, protocol=replace(E.protocol, clips=2)), progress=False)
+    again = runner.run(replace(E, protocol=replace(E.protocol, clips=2)), progress=False)
     assert steps == [] and again.record["training"] == first.record["training"]
     records.path_of(E.key, "little").unlink()
-    run.run(replace(E, protocol=replace(E.protocol, clips=3)), progress=False)
+    runner.run(replace(E, protocol=replace(E.protocol, clips=3)), progress=False)
     assert steps == ALL_STEPS, "nothing says how these weights were trained: train again"
 
 
@@ -389,7 +392,7 @@ def test_ensemble_averages_the_scores_of_its_members_and_names_them(home, steps)
 
     members = (E, replace(E, protocol=replace(E.protocol, clips=2)))
     both = Ensemble(members)
-    result = run.run_ensemble(both, progress=False)
+    result = runner.run_ensemble(both, progress=False)
     assert steps == ALL_STEPS, "the members share their training"
     assert result.record["experiment"]["members"] == [e.key for e in members]
     assert result.record["experiment"]["protocol_name"] == "4x1x1@32 + 4x1x2@32"
@@ -397,17 +400,70 @@ def test_ensemble_averages_the_scores_of_its_members_and_names_them(home, steps)
     together = ensemble(kept)
     assert result.record["predictions"] == together.predictions.tolist() and result.metrics == metrics(together)
     assert records.recorded([*members, both])[2] == result
-    assert run.run_ensemble(both) == result, "recorded"
+    assert runner.run_ensemble(both) == result, "recorded"
 
 
 def test_ensemble_of_recorded_members_without_scores_scores_them_again(home, steps):
     members = (E, replace(E, protocol=replace(E.protocol, clips=2)))
     for e in members:
-        run.run(e, progress=False)
+        runner.run(e, progress=False)
         (plan.folder_of(e) / f"scores-{e.key}.npz").unlink()
     steps.clear()
-    assert run.run_ensemble(Ensemble(members), progress=False).seed == 0
+    assert runner.run_ensemble(Ensemble(members), progress=False).seed == 0
     assert steps == []
+
+
+def test_ensemble_refuses_a_member_whose_record_is_of_other_weights(home):
+    """As in a fresh clone: the record is there, the weights that it was made with are not."""
+    members = (E, replace(E, protocol=replace(E.protocol, clips=2)))
+    for e in members:
+        runner.run(e, progress=False)
+    path = records.path_of(E.key, "little")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"predictions": [(p + 1) % 44 for p in record["predictions"]]}))
+    shutil.rmtree(plan.folder_of(E))
+    with pytest.raises(ResultError, match=f"{E.key}: trained here, it predicts other classes than its record"):
+        runner.run_ensemble(Ensemble(members), progress=False)
+    assert records.recorded([Ensemble(members)]) == []
+    runner.run_ensemble(Ensemble(members), fresh=True, progress=False)
+    assert len(records.recorded([Ensemble(members)])) == 1
+
+
+# --- weights that start from another training
+
+
+@pytest.fixture
+def two_sets(home, tmp_path):
+    """(an experiment that starts from the weights of another set, the experiment on that set)."""
+    for name in ("first", "second"):
+        folder = write_set(tmp_path / name, clips=4)
+        write_set(folder, clips=4, seed=1, split="test")
+        facts = json.loads((folder / "dataset.json").read_text()) | {"splits": {"train": 4, "test": 4}}
+        (folder / "dataset.json").write_text(json.dumps(facts))
+    recipe = replace(E.recipe, batch_size=4)
+    e = replace(E, data=str(tmp_path / "second"), scale="cpu", recipe=recipe, init=str(tmp_path / "first"))
+    return e, scales.start_of(e)
+
+
+def test_start_is_trained_and_recorded_first(two_sets, steps):
+    e, start = two_sets
+    runner.run(e, progress=False)
+    assert len(steps) == 4, "two epochs of one step for each of the two"
+    assert [r.key for r in records.recorded([start, e])] == [start.key, e.key]
+    for each in two_sets:
+        assert not (plan.folder_of(each) / plan.CHECKPOINT).exists()
+    steps.clear()
+    runner.run(replace(e, seed=0, protocol=replace(e.protocol, clips=2)), progress=False)
+    assert steps == []
+
+
+def test_start_with_kept_weights_needs_no_data(two_sets, steps, tmp_path):
+    e, start = two_sets
+    runner.run(start, progress=False)
+    shutil.rmtree(tmp_path / "first")
+    steps.clear()
+    runner.run(e, progress=False)
+    assert len(steps) == 2, "only the second set is trained on"
 
 
 # --- plans

@@ -1,15 +1,14 @@
 """The report of a table: made of the paper's figures and of records alone."""
 
-import json
+from dataclasses import asdict
 
 import pandas as pd
 import pytest
 
-from ctnet.book import plots, tables
-from ctnet.book import report as reports
-from ctnet.book.report import Report, networks_compared, networks_on, networks_table, report
+from ctnet.book import plots, reports, tables
+from ctnet.book.reports import Report, networks_compared, networks_on, networks_table, report
 from ctnet.errors import ConfigError
-from ctnet.experiments import records, run, scales
+from ctnet.experiments import records, runner, scales
 from ctnet.experiments.records import Result
 from ctnet.paper import claims, printed
 from ctnet.paper.studies import STUDIES
@@ -62,7 +61,7 @@ def ran(monkeypatch):
         calls.append((e.model, e.seed, fresh, since))
         return result(e.seed, 1.0)
 
-    monkeypatch.setattr(run, "run", made)
+    monkeypatch.setattr(runner, "run", made)
     return calls
 
 
@@ -149,7 +148,7 @@ def test_differences_show_the_pairs_that_the_claims_compare():
 
 
 def test_report_reads_records_and_runs_the_rest_only_when_asked(ran):
-    (first, *_) = wanted = scales.experiments("tsn_resnet50", "cpu")
+    (first, *_) = wanted = scales.per_seed("tsn_resnet50", "cpu")
     records.write(first.key, "cpu", result(first.seed, 10.0).record)
     found = report("2g", "cpu").results
     assert list(found) == [row.row for row in printed.rows() if row.table == "2g"] and ran == []
@@ -192,9 +191,9 @@ def test_rows_that_cannot_be_built_at_the_scale_are_left_out():
 
 
 def test_claims_of_a_table_have_verdicts():
-    for e, strict in zip(scales.experiments("tsn_resnet50", "cpu"), (10.0, 12.0, 14.0), strict=True):
+    for e, strict in zip(scales.per_seed("tsn_resnet50", "cpu"), (10.0, 12.0, 14.0), strict=True):
         records.write(e.key, "cpu", result(e.seed, strict).record)
-    for e in scales.experiments("ct_resnet50", "cpu")[1:]:
+    for e in scales.per_seed("ct_resnet50", "cpu")[1:]:
         records.write(e.key, "cpu", result(e.seed, 80.0).record)
     shown = report("2g", "cpu").claims()
     assert len(shown) == sum(claim.kind == "accuracy" and claim.table == "2g" for claim in claims.stated())
@@ -212,9 +211,13 @@ def test_runs_name_the_record_of_each_number():
     assert {"device", "commit", "finished", "protocol", "result"} <= set(line)
 
 
-@pytest.mark.parametrize("table", sorted(STUDIES))
-def test_report_shows_all_parts_without_records(table):
-    made = report(table, "gpu")
+@pytest.mark.parametrize("scale", ["cpu", "gpu"])  # of the first there are records for some tables
+@pytest.mark.parametrize(
+    ("table", "column"), [(table, column) for table in STUDIES for column in STUDIES[table].columns]
+)
+def test_report_shows_all_parts(table, column, scale, monkeypatch):
+    monkeypatch.delenv("CTNET_RESULTS")
+    made = report(table, scale, column=column)
     for part in (made.accuracies, made.paper, made.differences, made.claims, made.runs):
         part()
     for draw in (made.tiers, made.tradeoff, made.history):
@@ -241,7 +244,9 @@ def test_tables_are_kept_as_csv(place):
 
 def on_data(seed, top1, shuffled):
     """A record of a data set without tiers."""
+    (e,) = scales.per_seed("tsn_resnet50", "cpu", "grid16", seeds=[seed])
     made = result(seed, 0.0)
+    made.record["experiment"] = asdict(e) | {"protocol_name": str(e.protocol)}
     made.record["metrics"] = {"clips": 4, "top1": top1, "shuffled": {"top1": shuffled}}
     made.record.update({"data": {"classes": ["bin", "red"]}, "labels": [0, 0, 1, 1], "predictions": [0, 1, 1, 1]})
     return made
@@ -250,8 +255,12 @@ def on_data(seed, top1, shuffled):
 def test_networks_on_a_set_without_tiers():
     runs = {"a": [on_data(0, 80.0, 30.0), on_data(1, 90.0, 20.0)], "b": [on_data(1, 70.0, 70.0)], "c": []}
     shown = networks_table(runs).set_index("network")
-    assert shown.loc["a"].tolist() == ["85.0 ± 7.1", "25.0 ± 7.1", "60.0 ± 14.1", 2, 4]
-    assert shown.loc["b", "order gap"] == "0.0" and shown.loc["c"].tolist() == ["–", "–", "–", 0, "–"]
+    accuracies = ["in order", "shuffled", "order gap", "seeds", "test clips"]
+    assert shown.loc["a", accuracies].tolist() == ["85.0 ± 7.1", "25.0 ± 7.1", "60.0 ± 14.1", 2, 4]
+    assert shown.loc["b", "order gap"] == "0.0" and shown.loc["c", accuracies].tolist() == ["–", "–", "–", 0, "–"]
+    size = ["width", "depth", "pixels"]
+    assert shown.loc["a", size].tolist() == [16, "2-2-2", 32] and float(shown.loc["a", "MFLOPs"]) > 0
+    assert shown.loc["c", size].tolist() == ["–"] * 3
     gaps = networks_compared(runs, [("a", "b"), ("a", "c"), ("c", "a")])
     assert gaps["ours"][0] == 20.0 and gaps["seeds"].tolist() == [1, 0, 0] and gaps["ours"][1:].isna().all()
 
@@ -265,12 +274,8 @@ def test_networks_without_records_still_give_tables():
 
 def test_networks_are_run_only_when_asked(monkeypatch):
     made = []
-    monkeypatch.setattr(run, "run", lambda e, fresh, since: made.append(e) or on_data(e.seed, 1.0, 1.0))
+    monkeypatch.setattr(runner, "run", lambda e, fresh, since: made.append(e) or on_data(e.seed, 1.0, 1.0))
     assert networks_on("grid16", ["tsn_resnet50"], "cpu") == {"tsn_resnet50": []} and not made
     found = networks_on("grid16", ["tsn_resnet50"], "cpu", missing=True, init="motionpairs", epochs=3)
     assert {(e.data, e.init, e.recipe.epochs) for e in made} == {("grid16", "motionpairs", 3)}
     assert len(found["tsn_resnet50"]) == len(scales.SCALES["cpu"].seeds)
-
-
-def test_records_of_figures_are_json():
-    json.dumps(result(0, 1.0).record)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ctnet import distributed
-from ctnet.errors import ConfigError, DataError
+from ctnet.errors import ConfigError, DataError, ResultError
 from ctnet.experiments import provenance, records
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.experiments.plan import resolve
@@ -85,22 +85,30 @@ def run(
 
     options = {"fresh": fresh, "workers": workers, "progress": progress, "since": since}
     launch(["ctnet.experiments.worker", json.dumps(asdict(experiment)), json.dumps(options)], devices)
-    return entry.find()
+    return records.read(entry.key, entry.scale)
 
 
-def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = None, **options) -> Result:
+def run_ensemble(
+    ensemble: Ensemble,
+    fresh: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+    since: float | None = None,
+) -> Result:
     """Return the record of an ensemble; if it has none, run every member and average their scores.
 
     Args:
         ensemble: What to run.
         fresh: Run the members again, and replace the record.
+        workers: As in `run`.
+        progress: As in `run`.
         since: As in `run`.
-        options: `workers` and `progress`, as in `run`.
 
     Returns:
         The record, which names the members.
 
     Raises:
+        ResultError: A member was recorded elsewhere, and its weights, trained here, give other predictions.
         CtnetError: As in `run`.
 
     Example:
@@ -108,16 +116,20 @@ def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = 
     """
     from ctnet.inference import scores as scoring
 
+    distributed.join()
     since = (since or time.time()) if fresh else None
     entry = records.Entry(ensemble.key, ensemble.scale, since)
-    if found := entry.find():
+    if found := distributed.from_rank_0(entry.find):
         return found
     made, scores = provenance.provenance(), {}
     for e in ensemble.members:
-        member, plan = run(e, fresh, since=since, **options), resolve(e)
-        if not plan.scores.exists():  # the record was shipped without its scores
+        member, plan = run(e, fresh, workers, progress, since=since), resolve(e)
+        if not distributed.from_rank_0(plan.scores.exists):  # the record was shipped without its scores
             with plan.locked():
-                carry_out(plan, options.get("workers") or _readers(), options.get("progress", True))
+                again = carry_out(plan, _readers() if workers is None else workers, progress)
+            if again["predictions"] != member.record["predictions"]:
+                plan.scores.unlink(missing_ok=True)
+                raise ResultError(f"{e.key}: trained here, it predicts other classes than its record; run it fresh")
         scores[e.key] = scoring.Scores.load(plan.scores)
     together = scoring.ensemble(scores)
     described = {"members": list(scores), "seed": ensemble.seed, "scale": ensemble.scale, "data": ensemble.tested_on}
@@ -130,7 +142,7 @@ def run_ensemble(ensemble: Ensemble, fresh: bool = False, since: float | None = 
         "labels": together.labels.tolist(),
         "provenance": made | {"finished": provenance.now()},
     }
-    return entry.keep(record)
+    return distributed.from_rank_0(lambda: entry.keep(record))
 
 
 def run_all(
@@ -146,6 +158,10 @@ def run_all(
 
     Returns:
         The records, in this order; without `fresh` and `missing`, of those that have one.
+
+    Example:
+        >>> [result.seed for result in run_all(per_seed("tsn_resnet50", "cpu"), missing=False)]
+        [0, 1, 2]
     """
     if not (fresh or missing):
         return records.recorded(wanted)
