@@ -102,7 +102,7 @@ def tensorization(sizes: tuple[int, int]):
     pictures = (("after operation 1: C1 channels interact", second), ("operation 2 joins across", first))
     for axis, (title, groups) in zip(axes, (*pictures, ("after operation 2: all C channels", 0 * first)), strict=True):
         axis.imshow(groups, cmap="Spectral", vmin=0, vmax=max(sizes) - 1, alpha=0.55)  # numbers stay legible
-        axis.set(title=title, xlabel=f"C1 = {c1}, fastest", ylabel=f"C2 = {c2}", xticks=[], yticks=[])
+        axis.set(title=title, xlabel=f"C1 = {c1} (last axis)", ylabel=f"C2 = {c2}", xticks=[], yticks=[])
         axis.title.set_fontsize(10)
         for i, j in np.ndindex(c2, c1):
             axis.text(j, i, i * c1 + j, ha="center", va="center", fontsize=5)

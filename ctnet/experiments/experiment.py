@@ -76,7 +76,7 @@ class Experiment:
 
     @property
     def training(self) -> "Experiment":
-        """The experiment that has the same weights and the plainest test: one view, as the training sees it."""
+        """The experiment with the same weights, tested with one view that has the frames and size of training."""
         r, p = self.recipe, self.protocol
         plain = Protocol(p.frames, size=r.size or p.size, sampling=r.sampling or p.sampling)
         return replace(self, recipe=replace(r, size=None, sampling=None), protocol=plain, test_data=None)

@@ -77,7 +77,7 @@ class Entry:
     Attributes:
         key: Name of the record.
         scale: Folder of the record.
-        since: Only a record that is newer than this time (`time.time()`) counts; None: any.
+        since: Time (`time.time()`) before which a record is too old to use. None: a record of any age is used.
     """
 
     key: str

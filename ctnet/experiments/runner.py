@@ -30,13 +30,13 @@ def run(
 
     Args:
         experiment: What to run.
-        fresh: Train and test again, and replace the record, unless another call has done so since this one began.
+        fresh: Train and test again, and replace the record. A record written after this call began is not replaced.
         workers: Processes that read videos, per rank. Default: `loading.readers()` with a GPU, none without one,
             because readers would take cores from the computation.
         progress: Show a progress bar on standard error.
         devices: GPUs (without GPUs: processes) that share the clips of each step. More than one starts torchrun.
-        since: With `fresh`, the time (`time.time()`) from which records and weights count as fresh. Default: now.
-            Calls that share it train shared weights once.
+        since: With `fresh`, replace only records and weights older than this time (`time.time()`). Default: now.
+            Calls that give the same time train weights that they share once.
 
     Returns:
         The record.

@@ -243,8 +243,9 @@ def paired_test(differences: Sequence[float], null: float = 0.0, side: str = "tw
 def verdict(claim: Claim, differences: Mapping[Comparison, Sequence[float]], measured: Mapping[str, bool]) -> Verdict:
     """Decide any claim.
 
-    A claim against several rows is `not` if any comparison is, with the figures of the worst of these; `supported` or
-    `undecided` if all are; else `partly`. Effect and interval are then those of the smallest effect, p is the largest.
+    A claim against several rows has one comparison for each of them. If any comparison is `not`, the claim is `not`,
+    with the figures of the worst. If all have the same verdict, the claim has it too. Otherwise it is `partly`. In both
+    cases, the effect and interval are those of the smallest effect, and p is the largest.
 
     Args:
         claim: The claim.

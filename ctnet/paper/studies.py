@@ -41,8 +41,8 @@ class Study:
     Attributes:
         table: Name of the table, such as "2a".
         columns: Column of accuracies -> the data set that the paper measures it on. The first is shown first.
-        follows: What of a row's protocol counts below the `paper` scale, of "frames", "views" and "size"; the rest is
-            the scale's. Sizes keep the paper's ratio: at 32 pixels for 256, a row of 224 has 28.
+        follows: Which parts of a row's protocol apply below the `paper` scale: any of "frames", "views" and "size".
+            The other parts are the scale's. Sizes keep the paper's ratio: at 32 pixels for 256, a row of 224 has 28.
         at: Scale -> what stands in for every column's data set there. Default: the scale's own data set.
 
     Example:

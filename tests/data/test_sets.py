@@ -183,4 +183,4 @@ def test_order_hash_of_the_174_something_classes():
 
 def test_report_says_when_classes_are_not_all_of_the_owners(sources, tmp_path):
     folder = prepare("hmdb51", root=tmp_path, source=sources("hmdb51"))
-    assert "classes: 3, not all of the owners'" in (folder / "report.txt").read_text()
+    assert "classes: 3, fewer than the owners list" in (folder / "report.txt").read_text()

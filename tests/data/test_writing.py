@@ -108,7 +108,7 @@ def test_folder_without_videos_is_no_class_and_is_reported(tmp_path, monkeypatch
     assert main(["data", "prepare", "mine", "--source", str(tmp_path / "videos")]) == 0
     printed, folder = capsys.readouterr().err, tmp_path / "sets" / "mine"
     assert DataInfo.read(folder).classes == ("a", "c") and [row[1] for row in rows(folder, "train")] == ["0", "1"]
-    for line in ("folders without a video, which are no classes: 2 (b, caf?)", "classes without a clip in test: 1 (a)"):
+    for line in ("folders without a video, not used as classes: 2 (b, caf?)", "classes without a clip in test: 1 (a)"):
         assert f"\n{line}\n" in printed
     summary, _, details = (folder / "report.txt").read_text().partition("\n\n")
     assert "classes: 2\n" in summary

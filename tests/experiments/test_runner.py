@@ -367,7 +367,7 @@ def test_weights_of_other_clips_under_the_same_name_are_refused(home, tmp_path):
         runner.run(replace(e, protocol=replace(e.protocol, crops=3)), progress=False)
 
 
-def test_weights_of_an_earlier_version_are_used_with_the_course_of_their_record(home, steps):
+def test_old_weights_without_a_course_take_it_from_their_record(home, steps):
     from ctnet.models import weights
 
     def forget_the_course():

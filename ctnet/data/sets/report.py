@@ -25,9 +25,9 @@ def report(
     lines = [f"{split}: {len(rows[split])} found of {len(rows[split]) + len(left_out[split])} listed" for split in rows]
     lines.append(f"classes: {len(listing.classes)}")
     if order:
-        lines[-1] += ", in the owners' order" if order_of(listing.classes) == order else ", not all of the owners'"
+        lines[-1] += ", in the owners' order" if order_of(listing.classes) == order else ", fewer than the owners list"
     if listing.empty:
-        lines.append(f"folders without a video, which are no classes: {_few(listing.empty)}")
+        lines.append(f"folders without a video, not used as classes: {_few(listing.empty)}")
     missing = {split: _without_clips(listing.classes, rows[split]) for split in rows}
     lines += [f"classes without a clip in {split}: {_few(names)}" for split, names in missing.items() if names]
     lines += [""] + [f"folder without a video, which is no class: {name}" for name in listing.empty]
