@@ -80,14 +80,7 @@ def test_run_leaves_no_kernel_behind(tmp_path, how, status):
     if how == "parent":  # the caller (Snakemake, say) is killed and cannot tell anybody
         relay = "import subprocess, sys; subprocess.run(sys.argv[1:])"
         command = [sys.executable, "-c", relay, *command, "--end-with-parent"]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # a background job of a shell ignores Ctrl-C, and so do the processes that it starts
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with open(pipe) as kernel:  # waits until the kernel runs the cell
             process.send_signal(signal.SIGKILL if how == "parent" else getattr(signal, how))
