@@ -221,7 +221,7 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
     axis.axvline(50, color="black", linestyle=":")
     axis.set(yticks=range(len(results)), xlim=(0, 100))
     axis.set_yticklabels(results, fontsize=8)
-    axis.set_xlabel("which of two twins is it? (%; dotted: chance)", fontsize=9)
+    axis.set_xlabel("clips told from their reversal (%); dotted: chance", fontsize=9)
     axis.invert_yaxis()
     return figure
 

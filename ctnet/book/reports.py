@@ -77,7 +77,7 @@ class Report:
             line = {"row": label(first), "minus": label(second)}
             line["paper"] = round(first.paper[self.column] - second.paper[self.column], 1)
             lines.append(line | paired(self.results.get(a, ()), self.results.get(b, ())))
-        return self._show(lines, "tests")
+        return self._show(lines or [{"row": "none: no claim compares two of these rows"}], "tests")
 
     def claims(self) -> pd.DataFrame:
         """What the paper claims of the table's accuracies, and the verdict of the records of this scale."""
@@ -89,7 +89,7 @@ class Report:
                 line = {"claim": claim.claim, "paper": f"{claims.paper_effect(claim):+.1f}"}
                 line |= {f"here ({self.scale})": here, "verdict": v.verdict}
                 lines.append(line | {"p": "–" if v.p is None else p_value(v.p)})
-        return self._show(lines, "claims")
+        return self._show(lines or [{"claim": "none on this table in data/paper/claims.csv"}], "claims")
 
     def runs(self) -> pd.DataFrame:
         """The record behind each number: seed, protocol, minutes, commit, date, file, device."""
@@ -139,9 +139,9 @@ class Report:
         if self.metric != "top1":
             columns = {tier: f"tiers.{tier}" for tier in TIERS}
             columns |= {"strict, within pairs": "pairs.strict", "order gap, strict": "order_gap.strict"}
-        line = {"row": label(self._row(name))} | size_cells(self.sizes[name])
+        line = {"row": label(self._row(name))}
         line |= {column: mean_sd([r.metric(metric) for r in runs]) for column, metric in columns.items()}
-        return line | {"seeds": len(runs)}
+        return line | {"seeds": len(runs)} | size_cells(self.sizes[name])
 
     def _claimed_pairs(self) -> list[tuple[str, str]]:
         """The pairs of rows that the claims on this table's accuracies compare."""
@@ -258,10 +258,11 @@ def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
     """
     lines = []
     for model, runs in results.items():
-        line = {"network": model} | size_cells(_size(runs[0]) if runs else None)
+        line = {"network": model}
         for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
             line[column] = mean_sd([r.metric(metric) for r in runs])
-        lines.append(line | {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"})
+        line |= {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"}
+        lines.append(line | size_cells(_size(runs[0]) if runs else None))
     return pd.DataFrame(lines)
 
 

@@ -6,6 +6,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from ctnet.errors import ConfigError
 from ctnet.protocol import Protocol
 
 
@@ -76,6 +77,9 @@ def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, pro
     Returns:
         The cost of one view, or of a video under the protocol.
 
+    Raises:
+        ConfigError: Fewer than one frame or pixel.
+
     Example:
         >>> round(cost("ctnet_resnet50", frames=8, size=256).gflops, 2)
         37.32
@@ -87,7 +91,9 @@ def cost(model: nn.Module | str, frames: int | None = None, size: int = 256, pro
             model = create_model(model)
     if protocol is not None:
         return cost(model, protocol.frames, protocol.size).times(protocol.views)
-    frames = frames or model.config.num_frames
+    frames = model.config.num_frames if frames is None else frames
+    if frames < 1 or size < 1:
+        raise ConfigError(f"a clip needs at least 1 frame and 1 pixel, not {frames} frames of {size} x {size}")
 
     total = [0, 0, 0]
 

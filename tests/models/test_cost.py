@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import ctnet
+from ctnet.errors import ConfigError
 from ctnet.protocol import Protocol
 
 SMALL = {"width": 16, "depths": (2, 2, 2)}
@@ -62,6 +63,12 @@ def test_protocol_multiplies_operations_by_views():
     one, six = ctnet.cost(net, 4, 64), ctnet.cost(net, protocol=Protocol(frames=4, crops=3, clips=2, size=64))
     assert (six.gflops, six.gmacs) == pytest.approx((6 * one.gflops, 6 * one.gmacs))
     assert (six.params_m, six.activations_mb) == (one.params_m, one.activations_mb)
+
+
+@pytest.mark.parametrize("wrong", [{"frames": -1}, {"frames": 0}, {"size": 0}], ids=str)
+def test_clip_without_frames_or_pixels_is_refused(wrong):
+    with pytest.raises(ConfigError, match="needs at least 1 frame and 1 pixel"):
+        ctnet.cost("ctnet_resnet50", **wrong)
 
 
 def test_cost_leaves_the_network_unchanged():

@@ -22,7 +22,7 @@ points = st.floats(-50, 50, allow_nan=False).map(lambda x: round(x, 2))
 
 
 def test_claim_ids_are_unique_and_fields_are_filled():
-    assert len(CLAIMS) == len(claims.stated()) == 57
+    assert len(CLAIMS) == len(claims.stated()) >= 57
     for claim in CLAIMS.values():
         assert claim.claim and claim.section and 1 <= claim.page <= 13, claim.id
         assert claim.table in ("", *printed.tables()), claim.id

