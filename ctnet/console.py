@@ -9,7 +9,7 @@ def tell(error: object) -> None:
     """Print an error as `ctnet: ...` on standard error; one that all ranks raise is printed by rank 0 only.
 
     Args:
-        error: an exception or a text. If `distributed.on_all_ranks` marked it, every rank must call this function: the
+        error: An exception or a text. If `distributed.on_all_ranks` marked it, every rank must call this function: the
             others wait for rank 0, as torchrun ends all ranks when the first one exits.
     """
     if getattr(error, "on_all_ranks", False):

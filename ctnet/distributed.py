@@ -71,13 +71,13 @@ def from_rank_0(ask: Callable[[], T]) -> T:
     """Call a function on rank 0 and return its result on every rank.
 
     Args:
-        ask: called on rank 0 only; its result must be picklable.
+        ask: Called on rank 0 only; its result must be picklable.
 
     Returns:
         What `ask` returned on rank 0.
 
     Raises:
-        CtnetError: on every rank, if `ask` raised it on rank 0; `console.tell` prints it once.
+        CtnetError: On every rank, if `ask` raised it on rank 0; `console.tell` prints it once.
     """
     if world_size() == 1:
         return ask()
@@ -105,7 +105,7 @@ def all_gather(mine: T) -> list[T]:
     """Return the values of all ranks, in the order of ranks, on every rank.
 
     Args:
-        mine: the value of this rank; it must be picklable.
+        mine: The value of this rank; it must be picklable.
     """
     if world_size() == 1:
         return [mine]
@@ -132,7 +132,7 @@ def share_state(module: "nn.Module") -> None:
     """Copy rank 0's parameters and buffers to all ranks, whose batch statistics differ.
 
     Args:
-        module: a module on the CPU, of the same shapes on every rank; changed in place.
+        module: A module on the CPU, of the same shapes on every rank; changed in place.
     """
     if world_size() > 1:
         from torch import distributed
@@ -148,8 +148,8 @@ def end_with_parent(poll: float = 1.0, grace: float = 60.0) -> None:
     into the environment variable CTNET_PARENT of the child: it may be gone before the child calls this function.
 
     Args:
-        poll: seconds between two looks.
-        grace: seconds from SIGTERM, which lets this process end its own children, to SIGKILL.
+        poll: Seconds between two looks.
+        grace: Seconds from SIGTERM, which lets this process end its own children, to SIGKILL.
     """
     parent = int(os.environ.pop(PARENT, os.getppid()))
 

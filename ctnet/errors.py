@@ -61,9 +61,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return an error about an unknown name that suggests similar ones.
 
     Args:
-        kind: what the name is of, such as `model`.
-        name: the unknown name.
-        known: all known names; they are listed if there are few, or none is similar.
+        kind: What the name is of, such as `model`.
+        name: The unknown name.
+        known: All known names; they are listed if there are few, or none is similar.
     """
     known = sorted(known)
     few = len(known) <= 8

@@ -38,7 +38,7 @@ def writable(path: Path) -> None:
     """Check that a file can be written at a path, before the work for it is done.
 
     Raises:
-        ConfigError: if its folder does not exist, or the path is a folder.
+        ConfigError: If its folder does not exist, or the path is a folder.
     """
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise ConfigError(f"{path}: no file can be written there; name one in a folder that exists")
@@ -49,8 +49,8 @@ def atomic(path: str | Path, alone: bool = True) -> Iterator[Path]:
     """Write a file whole or not at all.
 
     Args:
-        path: the file to write or replace.
-        alone: whether a lock keeps other processes from writing this file. The temporary file then has a fixed name,
+        path: The file to write or replace.
+        alone: Whether a lock keeps other processes from writing this file. The temporary file then has a fixed name,
             so that the next writer replaces one that a killed process left behind.
 
     Yields:

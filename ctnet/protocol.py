@@ -12,16 +12,16 @@ class Protocol:
     """Frames x crops x clips @ size, in the order of the paper's tables (`8x3x2@256`, Table 3).
 
     Attributes:
-        frames: frames per clip (T).
-        crops: spatial crops per clip, 1 or 3.
-        clips: temporal clips per video.
-        size: side of the square input in pixels.
+        frames: Frames per clip (T).
+        crops: Spatial crops per clip, 1 or 3.
+        clips: Temporal clips per video.
+        size: Side of the square input in pixels.
         sampling: `sparse` (TSN segments), `dense` (a window of 64 frames) or `uniform` (offsets over the whole video,
             which the authors' release calls dense).
-        short_side: short side in pixels of the frames that crops are taken from; None for `size`.
+        short_side: Short side in pixels of the frames that crops are taken from; None for `size`.
 
     Raises:
-        ConfigError: if a value is out of range.
+        ConfigError: If a value is out of range.
 
     Example:
         >>> str(Protocol(frames=16, crops=3, clips=4))
@@ -75,11 +75,11 @@ def named(name: str, frames: int | None = None) -> Protocol:
     """Return a protocol of the paper by its name.
 
     Args:
-        name: a key of `PROTOCOLS`.
-        frames: frames per clip of the network, if it was trained with another number (Table 6).
+        name: A key of `PROTOCOLS`.
+        frames: Frames per clip of the network, if it was trained with another number (Table 6).
 
     Raises:
-        ConfigError: if there is no such protocol.
+        ConfigError: If there is no such protocol.
     """
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)

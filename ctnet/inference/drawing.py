@@ -24,13 +24,13 @@ def check(path: str | Path) -> str:
     """Check that `save` can write a file, before the work for it is done.
 
     Args:
-        path: the file to write.
+        path: The file to write.
 
     Returns:
         Its suffix in lower case.
 
     Raises:
-        ConfigError: for another suffix, a missing folder, or a path that is a folder.
+        ConfigError: For another suffix, a missing folder, or a path that is a folder.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -47,10 +47,10 @@ def save(path: str | Path, clip: Tensor, tube: np.ndarray, title: str = "") -> N
         path: .png or .jpg for `figure`; .mp4 or .gif for a video with each frame beside its overlay.
         clip: (3, T, H, W), uint8.
         tube: (T, H, W) in [0, 1].
-        title: text above the frames.
+        title: Text above the frames.
 
     Raises:
-        ConfigError: if the file cannot be written.
+        ConfigError: If the file cannot be written.
     """
     suffix = check(path)
     try:
@@ -71,7 +71,7 @@ def figure(clip: Tensor, tube: np.ndarray, title: str = "") -> "Figure":
     Args:
         clip: (3, T, H, W), uint8.
         tube: (T, H, W) in [0, 1].
-        title: text above the frames.
+        title: Text above the frames.
     """
     return draw_titled(np.vstack([np.hstack(row) for row in _pictures(clip, tube)]), title, rows=2)
 
@@ -87,8 +87,8 @@ def draw_titled(image: np.ndarray, title: str, rows: int = 1) -> "Figure":
 
     Args:
         image: (H, W, 3), uint8.
-        title: text above it, wrapped if it is long.
-        rows: rows of frames in the image, each drawn `SIDE` pixels high.
+        title: Text above it, wrapped if it is long.
+        rows: Rows of frames in the image, each drawn `SIDE` pixels high.
     """
     with explain_missing_packages():
         from matplotlib.figure import Figure

@@ -19,15 +19,15 @@ def test_split(folder: str | Path, protocol: Protocol, split: str = "test") -> V
     """Return the clips of a split as a protocol defines them: sampling, size, and centre crop or three crops.
 
     Args:
-        folder: a prepared data set.
-        protocol: frames, clips, crops, size and sampling.
-        split: name of the split.
+        folder: A prepared data set.
+        protocol: Frames, clips, crops, size and sampling.
+        split: Name of the split.
 
     Returns:
         A data set whose items hold the views (clips x crops, 3, T, size, size), uint8, of one video.
 
     Raises:
-        DataError: if the data set or the split is missing or damaged.
+        DataError: If the data set or the split is missing or damaged.
 
     Example:
         >>> split = test_split("data/sets/motionpairs-cpu", Protocol(frames=8, size=64))
@@ -52,21 +52,21 @@ def score(
     Under torchrun every rank calls this; each runs its share of the clips and returns the scores of all.
 
     Args:
-        network: a classifier of clips (N, 3, T, H, W); it is moved to `device` and set to eval mode.
-        dataset: what `test_split` returned for the same protocol.
-        protocol: recorded with the scores.
-        shuffled: whether the frames of each view are put in a random order, drawn from the clip's index.
-        batch_size: views per batch and rank.
-        workers: processes that read videos, per rank; 0 reads in this process.
-        device: where the network runs; by default a GPU if there is one.
+        network: A classifier of clips (N, 3, T, H, W); it is moved to `device` and set to eval mode.
+        dataset: What `test_split` returned for the same protocol.
+        protocol: Recorded with the scores.
+        shuffled: Whether the frames of each view are put in a random order, drawn from the clip's index.
+        batch_size: Views per batch and rank.
+        workers: Processes that read videos, per rank; 0 reads in this process.
+        device: Where the network runs; by default a GPU if there is one.
 
     Returns:
         Logits and labels of all clips, in the order of the split.
 
     Raises:
-        VideoError: for the first video that cannot be read.
-        DataError: if a process that reads videos dies.
-        ResultError: if a logit is not finite.
+        VideoError: For the first video that cannot be read.
+        DataError: If a process that reads videos dies.
+        ResultError: If a logit is not finite.
 
     Example:
         >>> protocol = Protocol(frames=8, size=64)
@@ -103,7 +103,7 @@ def shuffle(views: Tensor, index: int) -> Tensor:
 
     Args:
         views: (views, C, T, H, W).
-        index: number of the clip, from which the order is drawn.
+        index: Number of the clip, from which the order is drawn.
 
     Returns:
         The same frames in an order that is, for T > 2, neither the true nor the reversed one.

@@ -18,18 +18,18 @@ def export(network: FrameNetwork, path: str | Path, frames: int = 8, size: int =
     """Write a network with `to_onnx` or `to_program`, depending on the suffix.
 
     Args:
-        network: a network of ctnet; it is not changed.
-        path: a file that ends in .onnx or .pt2.
-        frames: frames per clip (T).
-        size: height and width of the clips in pixels.
+        network: A network of ctnet; it is not changed.
+        path: A file that ends in .onnx or .pt2.
+        frames: Frames per clip (T).
+        size: Height and width of the clips in pixels.
 
     Returns:
         The largest difference between the file's and the network's logits, relative to the largest logit if that is
         above 1.
 
     Raises:
-        ConfigError: for another suffix, or a path where no file can be written.
-        ExportError: if the file cannot be written, or its logits differ. No file is left then.
+        ConfigError: For another suffix, or a path where no file can be written.
+        ExportError: If the file cannot be written, or its logits differ. No file is left then.
 
     Example:
         >>> ctnet.export.export(ctnet.load("weights.safetensors"), "network.onnx", frames=8, size=224)
@@ -42,13 +42,13 @@ def writer(path: str | Path) -> Callable[..., float]:
     """Return the function that writes a file of this suffix.
 
     Args:
-        path: the file to write.
+        path: The file to write.
 
     Returns:
         `to_onnx` or `to_program`.
 
     Raises:
-        ConfigError: for another suffix, or a path where no file can be written.
+        ConfigError: For another suffix, or a path where no file can be written.
 
     Example:
         >>> ctnet.export.writer("model.onnx").__name__
@@ -67,17 +67,17 @@ def to_program(network: FrameNetwork, path: str | Path, frames: int = 8, size: i
     The program takes normalised float32 clips (N, 3, frames, size, size) for any N and returns logits (N, classes).
 
     Args:
-        network: a network of ctnet; it is not changed.
-        path: the file to write.
-        frames: frames per clip (T).
-        size: height and width of the clips in pixels.
+        network: A network of ctnet; it is not changed.
+        path: The file to write.
+        frames: Frames per clip (T).
+        size: Height and width of the clips in pixels.
 
     Returns:
         The largest difference between the file's and the network's logits, relative to the largest logit if that is
         above 1.
 
     Raises:
-        ExportError: if the file cannot be written, or its logits differ. No file is left then.
+        ExportError: If the file cannot be written, or its logits differ. No file is left then.
 
     Example:
         >>> gap = to_program(network, "network.pt2", frames=8, size=224)
@@ -102,17 +102,17 @@ def to_onnx(network: FrameNetwork, path: str | Path, frames: int = 8, size: int 
     Input and output are those of `to_program`. Needs the extra `export` (onnx, onnxscript, onnxruntime).
 
     Args:
-        network: a network of ctnet; it is not changed.
-        path: the file to write.
-        frames: frames per clip (T).
-        size: height and width of the clips in pixels.
+        network: A network of ctnet; it is not changed.
+        path: The file to write.
+        frames: Frames per clip (T).
+        size: Height and width of the clips in pixels.
 
     Returns:
         The largest difference between the file's and the network's logits, relative to the largest logit if that is
         above 1.
 
     Raises:
-        ExportError: if a package is missing, the file cannot be written, or its logits differ. No file is left then.
+        ExportError: If a package is missing, the file cannot be written, or its logits differ. No file is left then.
 
     Example:
         >>> gap = to_onnx(network, "network.onnx", frames=8, size=224)

@@ -29,12 +29,12 @@ def predict(
     """Return the most likely classes of a video.
 
     Args:
-        network: a network of ctnet, such as `ctnet.load` returns.
-        video: a video file, or a folder of its frames as images.
-        protocol: how clips are taken; by default as the network's file says, else 8x1x1@256.
-        k: how many classes to return.
-        classes: their names; by default those in the network's file, else "class 0", "class 1", ...
-        save: a file for the sampled frames with the most likely class, its probability and its saliency: .png or .jpg
+        network: A network of ctnet, such as `ctnet.load` returns.
+        video: A video file, or a folder of its frames as images.
+        protocol: How clips are taken; by default as the network's file says, else 8x1x1@256.
+        k: How many classes to return.
+        classes: Their names; by default those in the network's file, else "class 0", "class 1", ...
+        save: A file for the sampled frames with the most likely class, its probability and its saliency: .png or .jpg
             for frames in a row, .mp4 or .gif for a video (`drawing.save`). With several views, the centre crop of the
             first clip is drawn.
 
@@ -42,9 +42,9 @@ def predict(
         Pairs of a name and a probability, most likely first.
 
     Raises:
-        ConfigError: if `network` is something else, names or `k` do not fit, or `save` cannot be written. Nothing is
+        ConfigError: If `network` is something else, names or `k` do not fit, or `save` cannot be written. Nothing is
             read then.
-        VideoError: if the video cannot be read; the message starts with its path.
+        VideoError: If the video cannot be read; the message starts with its path.
 
     Example:
         >>> network = ctnet.load("weights.safetensors")
@@ -82,7 +82,7 @@ def probabilities(network: nn.Module, views: Tensor) -> Tensor:
     """Return the probabilities of a video's classes: the softmax of its mean logits, as in the authors' release.
 
     Args:
-        network: a classifier; it is set to eval mode.
+        network: A classifier; it is set to eval mode.
         views: (views, 3, T, H, W), uint8, of one video.
 
     Returns:
@@ -96,14 +96,14 @@ def read_views(video: str | Path, protocol: Protocol) -> Tensor:
     """Read the views of one video.
 
     Args:
-        video: a video file, or a folder of its frames as images.
-        protocol: frames, clips, crops, size and sampling.
+        video: A video file, or a folder of its frames as images.
+        protocol: Frames, clips, crops, size and sampling.
 
     Returns:
         (clips x crops, 3, T, size, size), uint8.
 
     Raises:
-        VideoError: if the video cannot be read; the message starts with its path.
+        VideoError: If the video cannot be read; the message starts with its path.
     """
     if not (count := count_frames(video)):
         raise VideoError(f"{video}: no frames in it")

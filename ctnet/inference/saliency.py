@@ -20,15 +20,15 @@ def class_map(network: nn.Module, clip: Tensor, label: int | None = None) -> Ten
     small weights count too; the paper allows a threshold that drops them.
 
     Args:
-        network: a network of the zoo, or any with `avgpool` and `fc`; fused or not. It is set to eval mode.
+        network: A network of the zoo, or any with `avgpool` and `fc`; fused or not. It is set to eval mode.
         clip: (3, T, H, W), uint8 or normalised.
-        label: number of the class; by default the one with the largest logit.
+        label: Number of the class; by default the one with the largest logit.
 
     Returns:
         M, (T, h, w).
 
     Raises:
-        ConfigError: if `clip` is not one clip, or the network has no such class.
+        ConfigError: If `clip` is not one clip, or the network has no such class.
 
     Example:
         >>> class_map(network, clip).shape
@@ -56,15 +56,15 @@ def saliency(network: nn.Module, clip: Tensor, label: int | None = None) -> np.n
     map becomes 0 everywhere.
 
     Args:
-        network: as for `class_map`.
+        network: As for `class_map`.
         clip: (3, T, H, W), uint8 or normalised.
-        label: number of the class; by default the one with the largest logit.
+        label: Number of the class; by default the one with the largest logit.
 
     Returns:
         (T, H, W) in [0, 1], float32.
 
     Raises:
-        ConfigError: if `clip` is not one clip, or the network has no such class.
+        ConfigError: If `clip` is not one clip, or the network has no such class.
 
     Example:
         >>> tube = saliency(network, clip)

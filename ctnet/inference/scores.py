@@ -20,12 +20,12 @@ class Clips:
     """Identifies the clips of a split, in their order; two scores with equal `Clips` can be averaged.
 
     Attributes:
-        data: name of the data set.
-        split: name of the split.
-        sha256: hash of the videos' names, labels, and first and number of frames. It does not depend on the folder.
-        classes: names of the classes.
-        tiers: tier of each class, if the data set has tiers (`DataInfo`).
-        reverse: for each class its time-reversed partner or None, if the data set has partners (`DataInfo`).
+        data: Name of the data set.
+        split: Name of the split.
+        sha256: Hash of the videos' names, labels, and first and number of frames. It does not depend on the folder.
+        classes: Names of the classes.
+        tiers: Tier of each class, if the data set has tiers (`DataInfo`).
+        reverse: For each class its time-reversed partner or None, if the data set has partners (`DataInfo`).
 
     Example:
         >>> str(score(network, split, protocol).clips)
@@ -57,8 +57,8 @@ class Scores:
     Attributes:
         logits: (clips, classes), floating point.
         labels: (clips,), integers: the true classes.
-        protocol: the test protocol as text, such as `8x1x1@256`.
-        clips: which clips these are.
+        protocol: The test protocol as text, such as `8x1x1@256`.
+        clips: Which clips these are.
 
     Example:
         >>> scores = Scores.load("scores.npz")
@@ -75,7 +75,7 @@ class Scores:
         """Write a compressed `.npz` file of exactly this name; logits are stored as float32.
 
         Raises:
-            ResultError: if it cannot be written.
+            ResultError: If it cannot be written.
         """
         arrays = {"logits": self.logits.astype(np.float32), "labels": self.labels, "protocol": self.protocol}
         try:
@@ -89,7 +89,7 @@ class Scores:
         """Read a file that `save` wrote.
 
         Raises:
-            ResultError: if there is no such file, or it holds something else.
+            ResultError: If there is no such file, or it holds something else.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -111,10 +111,10 @@ def ensemble(scores: Mapping[str, Scores]) -> Scores:
     """Return the average of several networks' scores of the same clips (EN in Table 6).
 
     Args:
-        scores: the scores of each network, with a name that error messages use.
+        scores: The scores of each network, with a name that error messages use.
 
     Raises:
-        ResultError: if there are none, or they are of different clips or classes.
+        ResultError: If there are none, or they are of different clips or classes.
 
     Example:
         >>> both = ensemble({"8 frames": Scores.load("eight.npz"), "16 frames": Scores.load("sixteen.npz")})
@@ -136,7 +136,7 @@ def metrics(scores: Scores) -> dict:
     """Compute accuracies in per cent.
 
     Args:
-        scores: the logits and labels of a split.
+        scores: The logits and labels of a split.
 
     Returns:
         `clips` (their number), `top1` and `top5`. If the data set has tiers, also `tiers`, the top-1 accuracy of each,

@@ -92,7 +92,7 @@ class Verdict(NamedTuple):
     Attributes:
         verdict: `supported`, `partly`, `undecided`, `not`, `not yet measured` or `not testable here`.
         effect: Points of accuracy, or a ratio of costs; None where nothing was measured.
-        p: p value of the paired test; None without a test.
+        p: P value of the paired test; None without a test.
         interval: 95 % interval of an effect on accuracy, in points; None without a test.
         seeds: Seeds behind an effect on accuracy; None for other kinds.
 

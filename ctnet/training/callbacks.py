@@ -20,9 +20,9 @@ class Rates(L.Callback):
     model is the bottleneck.
 
     Attributes:
-        clips: clips so far, over all ranks.
-        waited: seconds in which this rank waited for clips.
-        worked: seconds in which this rank computed.
+        clips: Clips so far, over all ranks.
+        waited: Seconds in which this rank waited for clips.
+        worked: Seconds in which this rank computed.
     """
 
     clips, waited, worked = 0, 0.0, 0.0
@@ -60,7 +60,7 @@ class Progress(TQDMProgressBar):
     """A progress bar on standard error: loss and accuracy so far, clips per second, time left of the whole run.
 
     Args:
-        rates: the callback that measures clips per second.
+        rates: The callback that measures clips per second.
     """
 
     def __init__(self, rates: Rates):
@@ -99,11 +99,11 @@ class History(L.Callback):
     Lightning's CSVLogger deletes the file of a resumed run; here each epoch rewrites it whole.
 
     Args:
-        folder: where `metrics.csv` is written.
+        folder: Where `metrics.csv` is written.
 
     Attributes:
-        epochs: one dict of the values named in `HISTORY` per epoch.
-        seconds: duration of the run, over all its starts.
+        epochs: One dict of the values named in `HISTORY` per epoch.
+        seconds: Duration of the run, over all its starts.
     """
 
     def __init__(self, folder: Path):

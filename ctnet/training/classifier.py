@@ -17,17 +17,17 @@ class VideoClassifier(L.LightningModule):
     """A network trained with cross-entropy on clip logits, SGD with momentum, warm-up and a cosine (A.1).
 
     Args:
-        network: a network of the zoo; any with `fc`, its last layer, and `config.num_classes`.
-        recipe: learning rate, schedule and decay.
-        seed: seed of the dropout.
+        network: A network of the zoo; any with `fc`, its last layer, and `config.num_classes`.
+        recipe: Learning rate, schedule and decay.
+        seed: Seed of the dropout.
 
     Attributes:
-        skipped: unreadable videos of this epoch so far, over all ranks.
-        seen: videos of this epoch so far, over all ranks, unreadable ones included.
-        read: clips of this epoch that this rank has trained on.
-        lost: sum of their losses.
-        right: how many of them were classified correctly.
-        first_unread: message about the first video that this rank could not read, or None.
+        skipped: Unreadable videos of this epoch so far, over all ranks.
+        seen: Videos of this epoch so far, over all ranks, unreadable ones included.
+        read: Clips of this epoch that this rank has trained on.
+        lost: Sum of their losses.
+        right: How many of them were classified correctly.
+        first_unread: Message about the first video that this rank could not read, or None.
 
     Example:
         >>> module = VideoClassifier(ctnet.create_model("ctnet_resnet50", num_classes=174), Recipe())
@@ -51,13 +51,13 @@ class VideoClassifier(L.LightningModule):
 
         Args:
             batch: uint8 clips (N, 3, T, H, W), their labels (N,), and messages about unreadable videos.
-            step: number of the step in this epoch.
+            step: Number of the step in this epoch.
 
         Returns:
             A scalar, or None.
 
         Raises:
-            TrainingError: if the loss is not finite, or too many videos could not be read.
+            TrainingError: If the loss is not finite, or too many videos could not be read.
         """
         clips, labels = batch.clips, batch.labels
         self.first_unread = self.first_unread or next(iter(batch.skipped), None)
@@ -116,7 +116,7 @@ class VideoClassifier(L.LightningModule):
         """Check the epoch before its checkpoint is written.
 
         Raises:
-            TrainingError: if too many videos could not be read, or a weight is not finite.
+            TrainingError: If too many videos could not be read, or a weight is not finite.
         """
         self._check_skipped()  # a small set never reaches the 100 videos of `_count_skipped`
         if not all(torch.isfinite(p).all() for p in self.network.parameters()):

@@ -42,23 +42,23 @@ def train(
     Uses one device, or under torchrun one per rank; then every rank calls this function and rank 0 writes.
 
     Args:
-        network: a network of the zoo.
-        dataset: a training split, of uint8 clips (3, T, H, W).
-        recipe: epochs, batch size, learning rate and so on.
-        folder: where the checkpoint and the logs (TensorBoard, CSV) are written.
-        seed: seed of the dropout; the data set has its own seed.
-        workers: processes that read videos, per rank; 0 reads in this process.
-        accelerator: of Lightning's Trainer: `auto`, `gpu` or `cpu`.
-        progress: whether to show a progress bar on standard error.
+        network: A network of the zoo.
+        dataset: A training split, of uint8 clips (3, T, H, W).
+        recipe: Epochs, batch size, learning rate and so on.
+        folder: Where the checkpoint and the logs (TensorBoard, CSV) are written.
+        seed: Seed of the dropout; the data set has its own seed.
+        workers: Processes that read videos, per rank; 0 reads in this process.
+        accelerator: Of Lightning's Trainer: `auto`, `gpu` or `cpu`.
+        progress: Whether to show a progress bar on standard error.
 
     Returns:
         The record of the run: `epochs` (loss, accuracy and unreadable videos of each), `seconds`, `clips_per_s` of the
         loader, of the model and of both, and `processes`, the number of ranks.
 
     Raises:
-        TrainingError: if the loss or a weight is not finite, the disk is full, too many videos cannot be read, or the
+        TrainingError: If the loss or a weight is not finite, the disk is full, too many videos cannot be read, or the
             ranks cannot share a batch evenly. The last checkpoint stays intact.
-        DataError: if a process that reads videos dies. The last checkpoint stays intact.
+        DataError: If a process that reads videos dies. The last checkpoint stays intact.
 
     Example:
         >>> network = ctnet.create_model("ctnet_resnet50", num_classes=2, num_frames=8)
@@ -134,12 +134,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint.
 
         Args:
-            checkpoint: what `torch.save` writes.
-            path: its final place; the folder is made if needed.
-            storage_options: unused; part of Lightning's interface.
+            checkpoint: What `torch.save` writes.
+            path: Its final place; the folder is made if needed.
+            storage_options: Unused; part of Lightning's interface.
 
         Raises:
-            TrainingError: if it cannot be written; an older checkpoint at `path` is unchanged.
+            TrainingError: If it cannot be written; an older checkpoint at `path` is unchanged.
         """
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)

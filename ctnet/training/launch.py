@@ -16,14 +16,14 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, rendezvous: str |
     process ends, for whatever reason.
 
     Args:
-        words: a module and its arguments.
-        devices: processes on each machine, one per GPU; any number on a machine without GPUs.
-        nodes: machines. Each of them makes the same call.
+        words: A module and its arguments.
+        devices: Processes on each machine, one per GPU; any number on a machine without GPUs.
+        nodes: Machines. Each of them makes the same call.
         rendezvous: `HOST:PORT` of one of the machines, the same on all of them; needed if there are several.
 
     Raises:
-        ConfigError: if the numbers do not fit this machine or each other.
-        TrainingError: if a process failed, which ends all of them.
+        ConfigError: If the numbers do not fit this machine or each other.
+        TrainingError: If a process failed, which ends all of them.
     """
     import torch
 

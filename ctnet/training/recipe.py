@@ -11,23 +11,23 @@ class Recipe:
     For Kinetics the paper takes 110 epochs, lr 0.01, dropout 0.5 and weight decay 1e-4.
 
     Attributes:
-        epochs: epochs of training.
-        batch_size: clips per step, over all GPUs together.
-        lr: learning rate for 64 clips per step; it is scaled with the batch size.
-        warmup: epochs of linear warm-up; a cosine to 0 follows.
-        dropout: dropout before the last layer.
-        weight_decay: decay of weights; biases and normalisation layers have none.
-        momentum: momentum of SGD.
-        clip_norm: largest norm of the gradient of all parameters together.
-        fc_lr: factors on the learning rate of the last layer's weight and bias, from the authors' release (the paper
+        epochs: Epochs of training.
+        batch_size: Clips per step, over all GPUs together.
+        lr: Learning rate for 64 clips per step; it is scaled with the batch size.
+        warmup: Epochs of linear warm-up; a cosine to 0 follows.
+        dropout: Dropout before the last layer.
+        weight_decay: Decay of weights; biases and normalisation layers have none.
+        momentum: Momentum of SGD.
+        clip_norm: Largest norm of the gradient of all parameters together.
+        fc_lr: Factors on the learning rate of the last layer's weight and bias, from the authors' release (the paper
             is silent).
-        scales: sides of the random crops, relative to the short side of the frames.
-        flip: whether half of the clips are mirrored, with the data set's label map.
-        precision: precision of Lightning's Trainer, such as `32-true` or `bf16-mixed`.
-        max_skipped: share of unreadable videos above which training stops.
-        size: side of the training clips in pixels, if it differs from the test protocol's (Table 2h).
-        sampling: sampling of the training clips, if it differs from the test protocol's (Kinetics).
-        sync_bn: whether batch statistics are taken over all ranks; in the release each rank has its own.
+        scales: Sides of the random crops, relative to the short side of the frames.
+        flip: Whether half of the clips are mirrored, with the data set's label map.
+        precision: Precision of Lightning's Trainer, such as `32-true` or `bf16-mixed`.
+        max_skipped: Share of unreadable videos above which training stops.
+        size: Side of the training clips in pixels, if it differs from the test protocol's (Table 2h).
+        sampling: Sampling of the training clips, if it differs from the test protocol's (Kinetics).
+        sync_bn: Whether batch statistics are taken over all ranks; in the release each rank has its own.
 
     Example:
         >>> recipe = Recipe(epochs=10, warmup=1, batch_size=16)
@@ -56,7 +56,7 @@ class Recipe:
         """Return the learning rate of an epoch as a fraction of the full rate.
 
         Args:
-            epoch: number of the epoch, from 0.
+            epoch: Number of the epoch, from 0.
 
         Returns:
             `(epoch + 1) / warmup` during warm-up, then `0.5 (1 + cos(pi t))`, where t goes from 0 to 1.
