@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 import torch
 
+pytest_plugins = "tests.support.prepared"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job and its processes ignore it
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("ctnet", deadline=None, derandomize=True, max_examples=25)

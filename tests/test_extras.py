@@ -16,8 +16,6 @@ from ctnet import errors
 from ctnet.errors import CtnetError, explain_missing_packages
 from ctnet.paths import ROOT
 
-pytest_plugins = "tests.support.prepared"
-
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 # Start of a process that finds only Python, ctnet, and the imports and distributions in its first argument.

@@ -8,8 +8,6 @@ from ctnet.experiments import probes
 from tests.support.commands import mistake, output
 from tests.support.toy import write_set
 
-pytest_plugins = "tests.support.prepared"
-
 
 def test_prepare_prints_the_folder_and_verify_each_broken_clip(capsys, smoke, tmp_path, monkeypatch):
     monkeypatch.setenv("CTNET_DATA", str(smoke.parent))

@@ -13,8 +13,6 @@ from ctnet.cli.main import main, parser
 from ctnet.data import prepare
 from tests.support.commands import mistake
 
-pytest_plugins = "tests.support.prepared"
-
 
 def commands_of(top: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """(name, parser) of every command, such as `data prepare`."""

@@ -12,8 +12,6 @@ from tests.models.test_released import checkpoint, released_state
 from tests.support.commands import mistake, output
 from tests.support.networks import Payload
 
-pytest_plugins = "tests.support.prepared"
-
 
 @pytest.fixture(scope="module")
 def weights(smoke, tmp_path_factory):

@@ -15,8 +15,6 @@ from tests.models.test_released import checkpoint, released_state
 from tests.support.commands import mistake, output
 from tests.support.toy import PLAIN, write_set
 
-pytest_plugins = "tests.support.prepared"
-
 
 @pytest.fixture(scope="module")
 def trained(smoke, tmp_path_factory):

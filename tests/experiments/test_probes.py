@@ -5,8 +5,6 @@ import torch
 from ctnet.experiments import probes, provenance
 from ctnet.experiments.scales import SCALES
 
-pytest_plugins = "tests.support.prepared"
-
 
 def test_ridge_equals_the_closed_form_solution():
     generator = torch.Generator().manual_seed(0)

@@ -24,8 +24,6 @@ from ctnet.training import VideoClassifier, fit
 from ctnet.training.recipe import Recipe
 from tests.support.toy import PLAIN, write_set
 
-pytest_plugins = "tests.support.prepared"
-
 E = Experiment(
     "tsn_resnet50",
     recipe=Recipe(epochs=2, batch_size=22, warmup=0, scales=(1.0,), lr=0.1),

@@ -21,8 +21,6 @@ from ctnet.inference.scores import Clips, Scores, ensemble, metrics, pair_wins
 from ctnet.protocol import Protocol
 from tests.support.toy import PLAIN, SMALL, network, write_set
 
-pytest_plugins = "tests.support.prepared"
-
 P = Protocol(8, size=32)
 
 

@@ -14,8 +14,6 @@ from ctnet.models import weights
 from ctnet.protocol import Protocol
 from tests.support.toy import PLAIN, SMALL
 
-pytest_plugins = "tests.support.prepared"
-
 P = Protocol(8, size=32)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures with prepared data sets; a test file loads them with `pytest_plugins = "tests.support.prepared"`."""
+"""Fixtures with prepared data sets, for all tests."""
 
 import csv
 from pathlib import Path

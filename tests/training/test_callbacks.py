@@ -12,8 +12,6 @@ from ctnet.training.callbacks import Rates
 from tests.support.toy import RECIPE
 from tests.training.test_train import fit
 
-pytest_plugins = "tests.support.prepared"
-
 
 @pytest.fixture(scope="module")
 def finished(toy, tmp_path_factory):

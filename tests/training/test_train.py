@@ -25,8 +25,6 @@ from ctnet.training.callbacks import Rates
 from ctnet.training.classifier import dropout_seed
 from tests.support.toy import RECIPE, network, training_set, write_set
 
-pytest_plugins = "tests.support.prepared"
-
 
 def fit(data: Path, folder: Path, recipe: Recipe = RECIPE, net=None, **options):
     """Train the toy network from the same initial weights; return the network and the record."""
