@@ -148,7 +148,20 @@ def test_command_without_its_extra_is_one_line(places, words, package, extra):
 
 
 def test_train_extra_is_enough_to_train(places):
-    words = ["train", "tsn_resnet50", "--scale", "smoke", "--seeds", "0", "--epochs", "1", "--workers", "0"]
+    words = [
+        "train",
+        "tsn_resnet50",
+        "--scale",
+        "smoke",
+        "--seeds",
+        "0",
+        "--epochs",
+        "1",
+        "--workers",
+        "0",
+        "--threads",
+        "1",
+    ]
     done = run_with(COMMAND, *words, extras=("train",))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["top1"] >= 0
