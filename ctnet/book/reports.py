@@ -81,7 +81,7 @@ class Report:
 
     def claims(self) -> pd.DataFrame:
         """What the paper claims of the table's accuracies, and the verdict of the records of this scale."""
-        found, lines = differences_at(self.scale), []
+        found, lines = differences_at(self.scale, self.study.table), []
         for claim in claims.stated():
             if claim.kind == "accuracy" and claim.table == self.study.table:
                 v = claims.verdict(claim, found, {})
@@ -281,7 +281,7 @@ def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[t
 
 def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
     """The cells of one comparison: mean difference over the seeds that both have, its 95 % interval, p of a t-test."""
-    gaps = paired_differences(ours, base, headline(ours or base))
+    gaps = paired_differences(ours, base)
     line = {"ours": round(sum(gaps) / len(gaps), 1) if gaps else None}
     if test := claims.paired_test(gaps):  # the test that decides the claims
         low, high = test.confidence_interval(0.95)

@@ -44,7 +44,7 @@ def evidence() -> Evidence:
     return Evidence(found, at, interaction.measured())
 
 
-def differences_at(scale: str, metric: str | None = None) -> dict[Comparison, list[float]]:
+def differences_at(scale: str, table: str | None = None) -> dict[Comparison, list[float]]:
     """Differences for every claim on accuracies that a scale can test.
 
     A scale can test a claim where both rows are experiments of it and differ from each other, which is computed from
@@ -52,32 +52,32 @@ def differences_at(scale: str, metric: str | None = None) -> dict[Comparison, li
 
     Args:
         scale: `smoke`, `cpu`, `gpu` or `paper`.
-        metric: Metric of the records. Default: the strict tier of MotionPairs, else top-1.
+        table: Only the claims on this table, such as "2a". Default: those on all tables.
 
     Returns:
         (row, row, column) -> first row minus second row in points, one for each seed that both have recorded.
     """
     found = {}
     for claim in claims.stated():
-        if claim.kind == "accuracy" and not claim.needs:
+        if claim.kind == "accuracy" and not claim.needs and table in (None, claim.table):
             study = STUDIES[claim.table]
             for a, b, column in claim.comparisons:
                 first, second = row(a), row(b)
                 if study.differ(first, second, scale, column):
                     runs = (recorded(study.experiments(r, scale, column)) for r in (first, second))
-                    found[a, b, column] = paired_differences(*runs, metric)
+                    found[a, b, column] = paired_differences(*runs)
     return found
 
 
-def paired_differences(first: Sequence[Result], second: Sequence[Result], metric: str | None = None) -> list[float]:
-    """Accuracies of one row minus those of another, in points, in the order of the seeds that both have.
+def paired_differences(first: Sequence[Result], second: Sequence[Result]) -> list[float]:
+    """Accuracies (`headline`) of one row minus those of another, in points, in the order of the seeds that both have.
 
     Args:
         first: Records of one row.
         second: Records of the other row.
-        metric: Metric of the records. Default: that of `headline`.
     """
-    a, b = ({r.seed: r.metric(metric or headline(runs)) for r in runs} for runs in (first, second))
+    metric = headline(first or second)
+    a, b = ({r.seed: r.metric(metric) for r in runs} for runs in (first, second))
     return [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
 
 
