@@ -74,15 +74,15 @@ def test_data_set_of_the_paper_has_the_recipe_of_a1_and_its_protocol():
 def test_plots_show_sampled_frames_and_crops_at_their_positions():
     import torch
 
-    from ctnet.book import plots
+    from ctnet.book import pictures
     from ctnet.data import sample, transforms
 
-    (axis,) = plots.picked_frames(100, {"sparse": sample(100, 8), "uniform": sample(100, 8, 4, "uniform")}).axes
+    (axis,) = pictures.picked_frames(100, {"sparse": sample(100, 8), "uniform": sample(100, 8, 4, "uniform")}).axes
     drawn = [dots.get_offsets()[:, 0].astype(int).tolist() for dots in axis.collections]
     assert drawn == sample(100, 8).tolist() + sample(100, 8, 4, "uniform").tolist()
     assert [t.get_text() for t in axis.get_yticklabels()][:2] == ["sparse", "uniform, clip 1"]
     crops = transforms.three_boxes(90, 120, 90)
-    (axis,) = plots.boxes(torch.zeros(3, 90, 120, dtype=torch.uint8), {"test": crops}).axes
+    (axis,) = pictures.boxes(torch.zeros(3, 90, 120, dtype=torch.uint8), {"test": crops}).axes
     assert [(p.get_y() + 0.5, p.get_x() + 0.5, p.get_height(), p.get_width()) for p in axis.patches] == crops
 
 

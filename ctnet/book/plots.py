@@ -1,6 +1,5 @@
-"""Figures of the book: clips as pictures, accuracies by tier, accuracy against operations."""
+"""Plots of records: accuracies by tier and by noise, how soon networks learn, accuracy against operations."""
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 
@@ -10,104 +9,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ctnet.book.tables import label
-from ctnet.experiments.records import Result, recorded
+from ctnet.experiments.records import Result, validated
 from ctnet.paper import costs, printed
-from ctnet.paper.studies import study_of
 
 
-def _subplots(rows: int = 1, columns: int = 1, **options):
+def subplots(rows: int = 1, columns: int = 1, **options):
     """`plt.subplots` in the style of the book."""
     sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
     return plt.subplots(rows, columns, **options)
-
-
-def show_clips(clips: Sequence, titles: Sequence[str], height: float = 0.62):
-    """Show clips, one in each line, their frames from left to right.
-
-    Args:
-        clips: Clips (3, T, H, W), uint8.
-        titles: A title for each clip.
-        height: Height of a frame in inches.
-
-    Returns:
-        A JPEG picture: noisy frames are several times larger as PNG.
-    """
-    from IPython.display import Image
-
-    frames = clips[0].shape[1]
-    figure, axes = _subplots(len(clips), 1, figsize=(height * frames + 2.2, height * len(clips)), squeeze=False)
-    for axis, clip, title in zip(axes[:, 0], clips, titles, strict=True):
-        axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.grid(False)
-        axis.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
-    figure.tight_layout(pad=0.3)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="jpeg", dpi=110, bbox_inches="tight", pil_kwargs={"quality": 80})
-    plt.close(figure)
-    return Image(picture.getvalue(), format="jpeg", alt=f"frames of {', '.join(titles)}")
-
-
-def picked_frames(total: int, picks: Mapping[str, Sequence[Sequence[int]]]):
-    """Which frames of a video a network sees: a line for each clip of each way to sample, a dot for each frame.
-
-    Args:
-        total: Frames of the video.
-        picks: Name of the way to sample -> the frame indices of each clip, below `total`.
-    """
-    lines = [
-        (f"{name}, clip {i}" if len(clips) > 1 else name, clip, color)
-        for color, (name, clips) in zip(sns.color_palette(), picks.items(), strict=False)
-        for i, clip in enumerate(clips, start=1)
-    ]
-    figure, axis = _subplots(figsize=(9, 0.27 * len(lines) + 0.8))
-    for y, (_, clip, color) in enumerate(lines):
-        axis.scatter([int(t) for t in clip], [y] * len(clip), s=20, color=color)
-    axis.set(xlim=(-1, total), xlabel=f"frame, of {total}", yticks=range(len(lines)))
-    axis.set_yticklabels([name for name, _, _ in lines], fontsize=8)
-    axis.invert_yaxis()
-    figure.tight_layout()
-    return figure
-
-
-def boxes(frame, crops: Mapping[str, Sequence[tuple[int, int, int, int]]]):
-    """A frame, once for each way to crop it, with the boxes that are cut out.
-
-    Args:
-        frame: (3, H, W), uint8.
-        crops: Name of the way to crop -> its boxes (top, left, height, width), in pixels.
-    """
-    figure, axes = _subplots(1, len(crops), figsize=(9, 2.6), squeeze=False)
-    for axis, (name, drawn) in zip(axes[0], crops.items(), strict=True):
-        axis.imshow(np.asarray(frame.permute(1, 2, 0)))
-        for (top, left, h, w), color in zip(drawn, sns.color_palette(n_colors=len(drawn)), strict=True):
-            axis.add_patch(plt.Rectangle((left - 0.5, top - 0.5), w, h, fill=False, edgecolor=color, linewidth=2))
-        axis.set(xticks=[], yticks=[])
-        axis.set_title(name, fontsize=10)
-    figure.tight_layout()
-    return figure
-
-
-def tensorization(sizes: tuple[int, int]):
-    """Figure 1 for K = 2: the channels as a C_2 x C_1 grid, coloured by the groups that interact in one operation.
-
-    Args:
-        sizes: (C_1, C_2).
-    """
-    c1, c2 = sizes
-    figure, axes = _subplots(1, 3, figsize=(9, 3.4))
-    second, first = np.mgrid[:c2, :c1]
-    pictures = (("after operation 1: C1 channels interact", second), ("operation 2 joins across", first))
-    for axis, (title, groups) in zip(axes, (*pictures, ("after operation 2: all C channels", 0 * first)), strict=True):
-        axis.imshow(groups, cmap="Spectral", vmin=0, vmax=max(sizes) - 1, alpha=0.55)  # numbers stay legible
-        axis.set(title=title, xlabel=f"C1 = {c1} (last axis)", ylabel=f"C2 = {c2}", xticks=[], yticks=[])
-        axis.title.set_fontsize(10)
-        for i, j in np.ndindex(c2, c1):
-            axis.text(j, i, i * c1 + j, ha="center", va="center", fontsize=5)
-    figure.tight_layout()
-    return figure
 
 
 def tiers(results: Mapping[str, Sequence[Result]]) -> Figure:
@@ -124,7 +33,7 @@ def tiers(results: Mapping[str, Sequence[Result]]) -> Figure:
         for r in runs
         for tier, accuracy in r.metrics.get("tiers", {"all": r.metrics["top1"]}).items()
     ]
-    figure, axis = _subplots(figsize=(9, 3.6))
+    figure, axis = subplots(figsize=(9, 3.6))
     if not lines:
         return not_measured(axis)
     frame = pd.DataFrame(lines)
@@ -133,6 +42,54 @@ def tiers(results: Mapping[str, Sequence[Result]]) -> Figure:
     sns.stripplot(frame, **keys, dodge=True, legend=False, size=4, edgecolor="black", linewidth=0.5)
     axis.set(xlabel="", ylabel="accuracy (%)", ylim=(0, 100))
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), title="", fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def curve(results: Mapping[str, Sequence[Result]], tier: str = "strict") -> Figure:
+    """Accuracy of each row on a tier against the noise of the test clips: the mean over seeds, and a point for each.
+
+    Args:
+        results: Name of a row -> its records on a test split with levels of noise.
+        tier: Name of the tier.
+    """
+    figure, axis = subplots(figsize=(9, 3.8))
+    measured = {name: runs for name, runs in results.items() if runs and "conditions" in runs[0].metrics}
+    if not measured:
+        return not_measured(axis)
+    for (name, runs), color in zip(measured.items(), sns.color_palette(n_colors=len(measured)), strict=True):
+        levels = list(runs[0].metrics["conditions"])
+        each = np.array([[r.metrics["conditions"][level]["tiers"][tier] for level in levels] for r in runs])
+        noise = [float(level) for level in levels]
+        axis.plot(noise, each.mean(0), color=color, label=name)
+        axis.scatter(np.tile(noise, len(runs)), each.ravel(), s=9, color=color, alpha=0.6)
+    axis.set(xlabel="standard deviation of the noise", ylabel=f"accuracy on the {tier} tier (%)", ylim=(0, 100))
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def learning(results: Mapping[str, Sequence[Result]]) -> Figure:
+    """How soon each row learns the pairs of the strict tier: told from their reversal, against training clips seen.
+
+    Clips of the validation split that are no noisier than the training clips; a line for each seed.
+
+    Args:
+        results: Name of a row -> its records.
+    """
+    figure, axis = subplots(figsize=(9, 3.4))
+    drawn = {name: [course for r in runs if (course := validated(r))] for name, runs in results.items()}
+    drawn = {name: courses for name, courses in drawn.items() if courses}
+    if not drawn:
+        return not_measured(axis)
+    for (name, courses), color in zip(drawn.items(), sns.color_palette(n_colors=len(drawn)), strict=True):
+        for k, course in enumerate(courses):
+            seen, pairs = zip(*course, strict=True)
+            means = [np.mean(list(found.values())) for found in pairs]
+            axis.plot(seen, means, color=color, lw=1, marker=".", label=name if k == 0 else None)
+    axis.axhline(50, color="black", linestyle=":")
+    axis.set(xlabel="training clips seen", ylabel="told from their reversal (%)", ylim=(40, 100))
+    axis.legend(fontsize=8)
     figure.tight_layout()
     return figure
 
@@ -149,7 +106,7 @@ def in_order_and_shuffled(results: Mapping[str, Sequence[Result]]) -> Figure:
         for r in runs
         for frames, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"))
     ]
-    figure, axis = _subplots(figsize=(9, 3.2))
+    figure, axis = subplots(figsize=(9, 3.2))
     if not lines:
         return not_measured(axis)
     keys = {"data": pd.DataFrame(lines), "x": "network", "y": "top-1", "hue": "frames", "ax": axis}
@@ -167,7 +124,7 @@ def confusion(runs: Sequence[Result]) -> Figure:
     Args:
         runs: Records of one network on one data set, one for each seed.
     """
-    figure, axis = _subplots(figsize=(8, 6.4))
+    figure, axis = subplots(figsize=(8, 6.4))
     if not runs:
         return not_measured(axis)
     names = runs[0].record["data"]["classes"]
@@ -189,43 +146,6 @@ def not_measured(axis) -> Figure:
     return axis.figure
 
 
-def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red lags blue")) -> Figure:
-    """The picture of the README: two twin clips, and the accuracies of Table 2g within pairs of the strict tier.
-
-    `python -c "from ctnet.book.plots import overview; overview().savefig('book/static/overview.png')"` writes it.
-
-    Args:
-        scale: Scale of the clips and of the records.
-        pair: Names of two classes that are twins.
-    """
-    from ctnet.data import VideoDataset, prepare
-
-    size = prepare.DRAWN_SIZES[scale].size
-    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, size, train=False)
-    names = clips.info.classes
-    wanted = {label(row): study_of("2g").experiments(row, scale) for row in printed.rows_of("2g") if row.models}
-    results = {name: recorded(made) for name, made in wanted.items() if made}
-    figure = plt.figure(figsize=(11, 2.7))
-    left, right = figure.subfigures(1, 2)
-    for axis, name in zip(left.subplots(2, 1), pair, strict=True):
-        clip = clips[len(names) + names.index(name)][0][0]
-        axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
-        axis.set(xticks=[], yticks=[])
-        axis.set_title(name, fontsize=10, loc="left")
-    axis = right.subplots()
-    right.subplots_adjust(left=0.36, bottom=0.22)
-    for y, runs in enumerate(results.values()):
-        values = [r.metric("pairs.strict") for r in runs]
-        axis.barh(y, np.mean(values), alpha=0.75, color=sns.color_palette()[y])
-        axis.scatter(values, [y] * len(values), color="black", s=8, zorder=3)
-    axis.axvline(50, color="black", linestyle=":")
-    axis.set(yticks=range(len(results)), xlim=(0, 100))
-    axis.set_yticklabels(results, fontsize=8)
-    axis.set_xlabel("clips told from their reversal (%); dotted: chance", fontsize=9)
-    axis.invert_yaxis()
-    return figure
-
-
 def tradeoff(points: Sequence[tuple[str, tuple, tuple]], column: str, scale: str) -> Figure:
     """Accuracy against operations in two panels: the paper's networks, and the smaller ones that were trained here.
 
@@ -235,7 +155,7 @@ def tradeoff(points: Sequence[tuple[str, tuple, tuple]], column: str, scale: str
         column: Column of the paper's accuracies.
         scale: Scale of our accuracies.
     """
-    figure, (left, right) = _subplots(1, 2, figsize=(9, 3.6))
+    figure, (left, right) = subplots(1, 2, figsize=(9, 3.6))
     for name, (gflops, stated), (mflops, ours) in points:
         left.scatter(gflops, stated if stated is not None else np.nan, s=50, label=name)
         dots = right.scatter([mflops or np.nan] * max(len(ours), 1), ours or [np.nan], s=16, alpha=0.6)
@@ -254,7 +174,7 @@ def history(results: Mapping[str, Result]) -> Figure:
     Args:
         results: Name -> record.
     """
-    figure, axes = _subplots(1, 2, figsize=(9, 3))
+    figure, axes = subplots(1, 2, figsize=(9, 3))
     for name, result in results.items():
         epochs = result.record["training"]["epochs"]
         for axis, key, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):

@@ -5,7 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-PLOTS = Path(__file__).with_name("plots.py")
+DRAWING = [Path(__file__).with_name(f"{name}.py") for name in ("plots", "pictures")]
 # tag of a folded cell -> the text to click on
 FOLDED = {"parameters": "Parameters and their defaults", "injected-parameters": "Parameters of this run"}
 
@@ -46,19 +46,20 @@ def render(path: Path) -> str:
 
 
 def _alt_text(cell) -> str:
-    """The text that a cell's picture carries, else the docstring of the function of `plots` that drew it."""
+    """The text that a cell's picture carries, else the docstring of the function that drew it."""
     for output in cell.outputs:
         for kind, facts in output.get("metadata", {}).items():
             if kind.startswith("image/") and facts.get("alt"):
                 return facts["alt"]
-    drawn = [name for name in re.findall(r"\b(?:plots|r)\.(\w+)\(", cell.source) if name in _docstrings()]
+    drawn = [name for name in re.findall(r"\b(?:plots|pictures|r)\.(\w+)\(", cell.source) if name in _docstrings()]
     return _docstrings()[drawn[-1]] if drawn else ""  # the methods of a report have the names of plots
 
 
 @cache
 def _docstrings() -> dict[str, str]:
-    """Function of `plots` -> first paragraph of its docstring on one line; parsed, so that matplotlib is not loaded."""
-    functions = [node for node in ast.parse(PLOTS.read_text()).body if isinstance(node, ast.FunctionDef)]
+    """Function that draws -> first paragraph of its docstring on one line; parsed, so that matplotlib is not loaded."""
+    body = [node for path in DRAWING for node in ast.parse(path.read_text()).body]
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
     return {f.name: " ".join((ast.get_docstring(f) or "").partition("\n\n")[0].split()) for f in functions}
 
 

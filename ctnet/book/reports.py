@@ -1,5 +1,6 @@
 """One table of the paper beside our records: the functions that the notebook of a table calls."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ import pandas as pd
 from ctnet.book.tables import label, mean_sd, p_value, provenance, show, size_cells
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
-from ctnet.experiments.records import Result
+from ctnet.experiments.records import Result, validated
 from ctnet.experiments.runner import run_all
 from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
@@ -100,6 +101,41 @@ class Report:
         from ctnet.book import plots
 
         return plots.tiers({label(self._row(name)): runs for name, runs in self.results.items()})
+
+    def curve(self) -> "Figure":
+        """Accuracy of each row on the strict tier against the noise of the test clips."""
+        from ctnet.book import plots
+
+        return plots.curve({label(self._row(name)): runs for name, runs in self.results.items()})
+
+    def learning(self) -> "Figure":
+        """How soon each row learns the pairs of the strict tier."""
+        from ctnet.book import plots
+
+        return plots.learning({label(self._row(name)): runs for name, runs in self.results.items()})
+
+    def solved(self, share: float = 90.0) -> pd.DataFrame:
+        """Training clips seen, in thousands, until a pair of the strict tier is told apart: median over seeds.
+
+        Args:
+            share: A pair counts as learnt after the first epoch at which this share of its validation clips, in per
+                cent, is told from their reversal.
+
+        Returns:
+            A line for each row. A pair that fewer than half of the seeds learn has "–".
+        """
+        lines = []
+        for name, runs in self.results.items():
+            courses = [course for r in runs if (course := validated(r))]
+            if not courses:
+                continue
+            line = {"row": label(self._row(name))}
+            for pair in courses[0][0][1]:
+                first = [next((seen for seen, found in c if found[pair] >= share), math.inf) for c in courses]
+                middle = sorted(first)[len(first) // 2]
+                line[pair] = "–" if math.isinf(middle) else f"{middle / 1000:.0f}"
+            lines.append(line | {"seeds": len(courses)})
+        return self._show(lines or [{"row": "not yet measured"}], "solved")
 
     def tradeoff(self) -> "Figure":
         """Accuracy against operations: the paper's at its size, ours at the size of the networks trained here."""

@@ -33,6 +33,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     add("--seeds", type=at_least(0), nargs="+", help="one training for each seed (default: the scale's)")
     text = "epochs, counted as another experiment than the recipe's (default: the recipe's)"
     add("--epochs", type=at_least(1), help=text)
+    add("--split", help="split to test on, such as validation (default: test)")
     add_job_options(parser, "the clips of each step")
     text = "train again and replace the record (default: recorded experiments are not run again)"
     add("--fresh", action="store_true", help=text)
@@ -46,6 +47,8 @@ def _train(options: argparse.Namespace) -> int | None:
     from ctnet.models.zoo import same_as
 
     wanted = per_seed(options.model, options.scale, options.data, options.seeds, options.init, options.epochs)
+    if options.split:
+        wanted = [replace(e, test_split=options.split) for e in wanted]
     if _wants_launch(options) and (options.fresh or len(recorded(wanted)) < len(wanted)):
         return _launch(options)
     workers = _share_cores(options)

@@ -51,6 +51,7 @@ class VideoDataset(Dataset):
         flip: Mirror half of the training clips and map their labels with the set's `flip`. Clips of a class without
             a mirrored class are not mirrored.
         short_side: In testing, the shorter side of a frame is resized to this before the crop; `size` by default.
+        memory: Keep decoded videos, for the next epochs, if all of them fit in this many bytes.
 
     Raises:
         ConfigError: The set has no such split.
@@ -77,6 +78,7 @@ class VideoDataset(Dataset):
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
         short_side: int | None = None,
+        memory: int = 0,
     ):
         self.info = DataInfo.read(folder)
         self.manifest = Manifest.read(folder, split, self.info)
@@ -85,6 +87,8 @@ class VideoDataset(Dataset):
         self.scales, self.flip, self.short_side = tuple(scales), flip, short_side or size
         if self.short_side < size:
             raise DataError(f"{folder}: a crop of {size} does not fit in a short side of {self.short_side} pixels")
+        self._decoded: dict[int, torch.Tensor] | None = {} if memory else None  # clip -> its frames (T, H, W, 3)
+        self._memory = memory
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # persistent workers see it change
 
     @property
@@ -110,9 +114,7 @@ class VideoDataset(Dataset):
         total = int(self.manifest.frames[index])
         places = sample(total, self.frames, 1 if self.train else self.clips, self.sampling, generator)
         try:
-            read = read_frames(
-                self.manifest.path(index), (places + int(self.manifest.starts[index])).flatten().tolist()
-            )
+            read = self._frames(index, places.flatten())
         except VideoError as error:
             if self.train:
                 return Unreadable(str(error))
@@ -124,3 +126,16 @@ class VideoDataset(Dataset):
                 clip, label = transforms.random_flip(clip, label, self.info.flip, generator)
             return clip, label, index
         return transforms.test_views(clip, self.clips, self.crops, self.size, self.short_side), label, index
+
+    def _frames(self, index: int, places: torch.Tensor) -> torch.Tensor:
+        """Return frames of a clip by their places in it, (len(places), H, W, 3), read or kept from an earlier epoch."""
+        path, start = self.manifest.path(index), int(self.manifest.starts[index])
+        if self._decoded is None:
+            return read_frames(path, (places + start).tolist())
+        if index not in self._decoded:
+            whole = read_frames(path, range(start, start + int(self.manifest.frames[index])))
+            if whole[0].numel() * int(self.manifest.frames.sum()) > self._memory:
+                self._decoded = None
+                return whole[places]
+            self._decoded[index] = whole
+        return self._decoded[index][places]

@@ -8,6 +8,7 @@ from ctnet.data.motionpairs import draw
 from ctnet.errors import DataError
 
 DRAWN = draw.NAME  # the set that ctnet draws itself
+PUBLISHED = "as published"  # the version of every other set
 
 
 def home(name: str = DRAWN, scale: str = "cpu", root: str | Path | None = None) -> Path:
@@ -58,4 +59,4 @@ def version_of(name: str, scale: str) -> str:
 
     For MotionPairs it changes with everything that decides the clips. Other sets are used as published.
     """
-    return draw.version(scale) if name == DRAWN else "as published"
+    return draw.version(scale) if name == DRAWN else PUBLISHED

@@ -3,7 +3,8 @@
 A data set is a folder with three kinds of files; its videos can be anywhere:
 
 * `dataset.json`: facts about the set, first of all its classes (`DataInfo`, `dataset_facts`).
-* `<split>.csv`: one clip per row, with the columns `path,label,start,frames` (`Manifest`).
+* `<split>.csv`: one clip per row, with the columns `path,label,start,frames`, and `condition` if the clips of the split
+  were made under several conditions, such as levels of noise (`Manifest`).
 * `report.txt`: what was found in the source and what was left out. MotionPairs has none.
 
 `dataset.json` holds two hashes: one of the class names (`classes_hash`) and one of the clips (`content_hash`).
@@ -11,7 +12,7 @@ A data set is a folder with three kinds of files; its videos can be anywhere:
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ from ctnet.errors import DataError, unknown
 INFO = "dataset.json"
 REPORT = "report.txt"
 COLUMNS = ("path", "label", "start", "frames")
+CONDITION = "condition"  # name of the optional column
 Row = tuple[str | Path, int, int, int]  # the values of COLUMNS
 
 
@@ -96,7 +98,7 @@ class DataInfo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of one split: one entry per clip in each of four arrays.
+    """The clips of one split: one entry per clip in each array.
 
     Attributes:
         folder: Folder of the data set; relative paths start here.
@@ -104,6 +106,7 @@ class Manifest:
         labels: Class labels, int64.
         starts: First frame of each clip in its video, int64.
         frames: Number of frames of each clip, int64.
+        conditions: The condition that each clip was made under, as text; None if the split has no such column.
 
     Example:
         >>> info = ctnet.data.DataInfo.read(folder)
@@ -116,6 +119,7 @@ class Manifest:
     labels: np.ndarray
     starts: np.ndarray
     frames: np.ndarray
+    conditions: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -123,6 +127,20 @@ class Manifest:
     def path(self, index: int) -> Path:
         """Return the video file, or folder of images, of a clip."""
         return self.folder / str(self.paths[index])  # an absolute path is kept
+
+    def only(self, labels: Collection[int], conditions: Collection[str] | None = None) -> "Manifest":
+        """The clips of some classes, in the same order.
+
+        Args:
+            labels: Labels of the classes.
+            conditions: Only clips made under one of these. Default: under any.
+        """
+        chosen = np.isin(self.labels, list(labels))
+        if conditions is not None and self.conditions:
+            chosen &= np.isin(self.conditions, list(conditions))
+        known = self.conditions and tuple(c for c, kept in zip(self.conditions, chosen, strict=True) if kept)
+        arrays = (array[chosen] for array in (self.paths, self.labels, self.starts, self.frames))
+        return Manifest(self.folder, *arrays, known)
 
     @classmethod
     def read(cls, folder: str | Path, split: str, info: DataInfo) -> "Manifest":
@@ -161,7 +179,7 @@ class Manifest:
         table = manifest_path(folder, split)
         if not table.is_file():
             raise DataError(f"{table}: no such file; prepare the data set again, or write it: {', '.join(COLUMNS)}")
-        paths, numbers = [], []
+        paths, numbers, conditions = [], [], []
         with table.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             try:
@@ -171,6 +189,7 @@ class Manifest:
                 for row in rows:
                     numbers.append(numbers_of(row, f"{table}: line {rows.line_num}"))
                     paths.append(row["path"])
+                    conditions.append(row.get(CONDITION))
             except UnicodeDecodeError as error:
                 raise DataError(f"{table}: not a text file in UTF-8 (byte {error.start})") from None
             except csv.Error as error:
@@ -178,7 +197,8 @@ class Manifest:
         if not paths:
             raise DataError(f"{table}: no clips in it; a split needs at least one")
         labels, starts, frames = np.array(numbers, dtype=np.int64).T
-        return cls(folder, np.array(paths), labels, starts, frames)
+        known = tuple(conditions) if all(conditions) else None
+        return cls(folder, np.array(paths), labels, starts, frames, known)
 
 
 def manifest_path(folder: Path, split: str) -> Path:
@@ -221,10 +241,13 @@ def write_info(folder: Path, facts: Mapping) -> None:
     (folder / INFO).write_text(json.dumps(facts, indent=1))
 
 
-def write_manifest(folder: Path, split: str, rows: Iterable[Row]) -> None:
-    """Write the manifest of a split."""
+def write_manifest(folder: Path, split: str, rows: Iterable[Row], conditions: Sequence[str] | None = None) -> None:
+    """Write the manifest of a split, with the condition of each clip if there are conditions."""
+    columns = COLUMNS
+    if conditions is not None:
+        columns, rows = (*COLUMNS, CONDITION), [(*row, c) for row, c in zip(rows, conditions, strict=True)]
     with manifest_path(folder, split).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
+        csv.writer(file).writerows([columns, *rows])
 
 
 def write_report(folder: Path, text: str) -> None:

@@ -31,7 +31,8 @@ class Experiment:
         scale: `smoke`, `cpu`, `gpu` or `paper`: which size of the data set, and which folder of records.
         overrides: (field, value) pairs that replace fields of the model's configuration.
         init: What the weights start from: `scratch`, `imagenet`, or a data set (the same model trained on that set).
-        test_data: Name of the data set that it is tested on. None: the test split of `data`.
+        test_data: Name of the data set that it is tested on. None: `data`.
+        test_split: Split that it is tested on, such as `validation`, on which settings are chosen. None: `test`.
 
     Raises:
         ConfigError: The seed is negative, or the weights would start from the set that they are trained on.
@@ -52,6 +53,7 @@ class Experiment:
     overrides: tuple[tuple[str, object], ...] = ()
     init: str = "scratch"
     test_data: str | None = None
+    test_split: str | None = None
 
     def __post_init__(self):
         if self.seed < 0:
@@ -79,7 +81,9 @@ class Experiment:
         """The experiment with the same weights, tested with one view that has the frames and size of training."""
         r, p = self.recipe, self.protocol
         plain = Protocol(p.frames, size=r.size or p.size, sampling=r.sampling or p.sampling)
-        return replace(self, recipe=replace(r, size=None, sampling=None), protocol=plain, test_data=None)
+        return replace(
+            self, recipe=replace(r, size=None, sampling=None), protocol=plain, test_data=None, test_split=None
+        )
 
     @property
     def tested_on(self) -> str:
@@ -92,12 +96,14 @@ class Experiment:
 
         Fields that are None are left out of the hash, so a new field with the default None changes no older key.
         """
-        from ctnet.data.home import version_of
+        from ctnet.data.home import PUBLISHED, version_of
 
         content = asdict(self, dict_factory=_given) | {
             "format": FORMAT,
             "data_version": version_of(self.data, self.scale),
         }
+        if (started := version_of(self.init, self.scale)) != PUBLISHED:
+            content["init_version"] = started
         if self.test_data is not None:
             content["test_data_version"] = version_of(self.test_data, self.scale)
         return f"{self.model}-s{self.seed}-{_digest(content)}"

@@ -12,6 +12,7 @@ from ctnet.errors import ResultError
 from ctnet.experiments.experiment import Ensemble, Experiment
 
 MEASURED = ("bench", "soak")  # folders with measurements of machines, beside one folder for each scale
+RETIRED = ("motionpairs-1",)  # records of an earlier version of a data set, kept to compare the versions
 NEEDED = ("experiment", "metrics", "predictions", "labels", "training", "provenance")
 
 
@@ -219,3 +220,17 @@ def as_text(record: dict) -> str:
         return json.dumps(value)
 
     return level(record, 2) + "\n"
+
+
+def validated(result: Result) -> list[tuple[int, dict[str, float]]]:
+    """How soon a network learnt.
+
+    Args:
+        result: A record.
+
+    Returns:
+        For each epoch (training clips seen, what `inference.scores.learnt` found on the validation split); empty where
+        there was no validation.
+    """
+    epochs, clips = result.record["training"]["epochs"], result.record["data"]["splits"].get("train", 0)
+    return [(n * clips, e["validation"]) for n, e in enumerate(epochs, start=1) if "validation" in e]

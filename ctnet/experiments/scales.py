@@ -1,4 +1,4 @@
-"""The four scales: what is trained, how, and how it is tested; at the paper scale, for each of its data sets."""
+"""The four scales: what is trained, how, and how it is tested, for each data set that has settings of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,39 +30,43 @@ class Scale:
     init: str = "scratch"
 
     def on(self, data: str, scale: str) -> "Scale":
-        """Return the settings for a data set; at the paper scale a set has its own, for all splits (`ucf101_2`)."""
-        own = SETS.get(data.removesuffix("_2").removesuffix("_3"), {}) if scale == "paper" else {}
+        """Return the settings for a data set; those of `SETS` hold for all of its splits (`ucf101_2`)."""
+        own = SETS.get(scale, {}).get(data.removesuffix("_2").removesuffix("_3"), {})
         return replace(self, **own, data=data)
 
 
 # Small enough for two cores: a stem of 16 channels, and three stages of two blocks, the second of each a CT-block.
 SMALL = (("width", 16), ("depths", (2, 2, 2)))
+# InceptionV3 reduces less than 75 pixels to nothing, so it reads enlarged clips.
+SMALL_INCEPTION = {"overrides": (("width", 16),), "protocol": Protocol(size=75)}
+ON_CPU = Recipe(epochs=16, batch_size=16, lr=0.3, warmup=1, dropout=0.0, scales=(1.0,), fc_lr=(1.0, 2.0))
 #: Name of a scale -> its settings.
 SCALES = {
     "smoke": Scale(Recipe(epochs=1, batch_size=44, warmup=0, scales=(1.0,)), Protocol(size=32), (0,), SMALL),
     "cpu": Scale(
-        Recipe(epochs=16, batch_size=16, lr=0.3, warmup=1, dropout=0.0, scales=(1.0,), fc_lr=(1.0, 2.0)),
-        Protocol(size=32),
-        (0, 1, 2),
-        SMALL,
+        replace(ON_CPU, epochs=9, precision="bf16-mixed", compiled=True), Protocol(size=32), (0, 1, 2, 3, 4), SMALL
     ),
     "gpu": Scale(Recipe(epochs=30, lr=0.04, warmup=3, precision="bf16-mixed"), Protocol(size=112), (0, 1, 2)),
     "paper": Scale(Recipe(), Protocol(), (0,), data="something_v1", init="imagenet"),
 }
 
 # At the paper scale a data set has its own recipe (A.1) and test protocol. For UCF101 and HMDB51 the paper names the
-# weights, the frames and the clips; the rest is our choice.
+# weights, the frames and the clips; the rest is our choice. GRID is too small for bf16 and compilation to matter.
 KINETICS = Recipe(epochs=110, lr=0.01, dropout=0.5, weight_decay=1e-4, flip=True, sampling="dense")
 SMALLER = {
     "recipe": replace(KINETICS, epochs=45, sampling=None),
     "protocol": named("ucf_hmdb"),
     "init": "kinetics400",
 }
-SETS = {
-    "kinetics400": {"recipe": KINETICS, "protocol": named("kinetics_paper")},
-    "mini_kinetics": {"recipe": KINETICS, "protocol": named("kinetics_paper", 8)},
-    "ucf101": SMALLER,
-    "hmdb51": SMALLER,
+#: Scale -> data set -> the fields of `Scale` that differ for it.
+SETS: dict[str, dict[str, dict]] = {
+    "cpu": dict.fromkeys(("grid10", "grid16", "grid51"), {"recipe": ON_CPU, "seeds": (0, 1, 2)}),
+    "paper": {
+        "kinetics400": {"recipe": KINETICS, "protocol": named("kinetics_paper")},
+        "mini_kinetics": {"recipe": KINETICS, "protocol": named("kinetics_paper", 8)},
+        "ucf101": SMALLER,
+        "hmdb51": SMALLER,
+    },
 }
 
 
@@ -113,11 +117,14 @@ def per_seed(
         >>> [e.seed for e in per_seed("ctnet_resnet50", "cpu")]
         [0, 1, 2]
     """
+    from ctnet.models.inception import InceptionConfig
     from ctnet.models.zoo import ZOO
 
     s = settings(scale, data)
     if model not in ZOO:
         raise unknown("model", model, ZOO)
+    if s.overrides == SMALL and isinstance(ZOO[model], InceptionConfig):
+        s = replace(s, **SMALL_INCEPTION)
     recipe = s.recipe if epochs is None else replace(s.recipe, epochs=epochs)
     if recipe.epochs <= recipe.warmup:
         raise ConfigError(f"{recipe.epochs} epochs: must be more than the {recipe.warmup} of the recipe's warm-up")
@@ -132,10 +139,10 @@ def start_of(experiment: Experiment) -> Experiment:
         experiment: One whose `init` is a data set.
 
     Returns:
-        At the paper scale it has the settings of that data set, else those of the experiment.
+        It has the settings of its scale on that data set; those of the experiment if the scale does not know the set.
     """
-    e = replace(experiment, data=experiment.init, init="scratch", test_data=None)
-    if e.scale != "paper":
+    e = replace(experiment, data=experiment.init, init="scratch", test_data=None, test_split=None)
+    if e.scale not in SCALES or e.data not in (SCALES[e.scale].data, *SETS.get(e.scale, ())):
         return e
     s = SCALES[e.scale].on(e.data, e.scale)
     return replace(e, recipe=s.recipe, protocol=s.protocol, init=s.init)

@@ -1,15 +1,21 @@
 """The two stages of an experiment: train, or load the kept weights; then score the test split."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctnet import distributed
 from ctnet.errors import ConfigError
 from ctnet.experiments import provenance, records
 from ctnet.experiments.plan import Plan
+from ctnet.protocol import Protocol
 
 if TYPE_CHECKING:
+    from ctnet.data.dataset import VideoDataset
+    from ctnet.data.manifest import DataInfo
     from ctnet.models.network import FrameNetwork
+
+DECODED = 3 * 2**30  # bytes of decoded videos that a training keeps in memory, if all of its clips fit
 
 
 def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = None) -> dict:
@@ -32,7 +38,9 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     from ctnet.inference.scores import metrics
 
     e, made = plan.experiment, provenance.provenance()  # now, because the commit may change during training
-    split = test_split(plan.test_set, e.protocol)  # before the training, so that a bad split fails early
+    split = test_split(
+        plan.test_set, e.protocol, e.test_split or "test"
+    )  # before the training, so that a bad split fails early
     if plan.start and not plan.start.weights.exists() and (since is not None or not plan.weights.exists()):
         _carry_out_start(plan.start, workers, progress)
     network = trained(plan, workers, progress, since)
@@ -90,6 +98,7 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
 
     e, r, p = plan.experiment, plan.experiment.recipe, plan.experiment.training.protocol
     options = {"sampling": p.sampling, "seed": e.seed, "scales": r.scales, "flip": r.flip}
+    options["memory"] = 0 if workers else DECODED  # each worker would keep its own
     clips = VideoDataset(plan.train_set, "train", p.frames, p.size, True, **options)
 
     def kept_course() -> dict | None:
@@ -118,9 +127,26 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
         weights.save(network, plan.weights, classes=clips.info.classes, protocol=asdict(p), course=course)
 
     made = provenance.provenance()
-    course = train(network, clips, r, plan.folder, e.seed, workers, progress=progress)
+    watched = _validation(plan.train_set, clips.info, p)
+    course = train(network, clips, r, plan.folder, e.seed, workers, progress=progress, validation=watched)
     course |= {"experiment": e.training.key, "content": plan.content[plan.train_set]}
     course["provenance"] = made | {"finished": provenance.now()}
     distributed.from_rank_0(keep)
     network.classes, network.course = clips.info.classes, course
     return network.eval()
+
+
+def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "VideoDataset | None":
+    """The clips of MotionPairs that show how soon a network learns; None for other sets.
+
+    They are those of the validation split that are in the strict tier and no noisier than the training clips.
+    """
+    from ctnet.inference.evaluate import test_split
+
+    if "validation" not in info.splits or "drawn" not in info.extra:
+        return None
+    split = test_split(folder, protocol, "validation")
+    strict = [label for label, tier in enumerate(info.tiers) if tier == "strict"]
+    most = info.extra["drawn"]["difficulty"]["noise"][1]
+    split.manifest = split.manifest.only(strict, [c for c in split.manifest.conditions or () if float(c) <= most])
+    return split

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -26,6 +26,7 @@ class Clips:
         classes: Names of the classes.
         tiers: Tier of each class, if the data set has tiers (`DataInfo`).
         reverse: For each class its time-reversed partner or None, if the data set has partners (`DataInfo`).
+        conditions: The condition of each clip, if the split has conditions (`Manifest`), such as a level of noise.
 
     Example:
         >>> str(score(network, split, protocol).clips)
@@ -38,13 +39,14 @@ class Clips:
     classes: tuple[str, ...]
     tiers: tuple[str, ...] | None = None
     reverse: tuple[int | None, ...] | None = None
+    conditions: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, dataset: VideoDataset) -> "Clips":
         """Return the identity of a data set's clips, the same on every machine."""
         m, info = dataset.manifest, dataset.info
         content = content_hash({dataset.split: list(zip(m.paths, m.labels, m.starts, m.frames, strict=True))})
-        return cls(info.name, dataset.split, content, info.classes, info.tiers, info.reverse)
+        return cls(info.name, dataset.split, content, info.classes, info.tiers, info.reverse, m.conditions)
 
     def __str__(self) -> str:
         return f"{self.split} of {self.data}"
@@ -101,6 +103,14 @@ class Scores:
         except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile) as error:
             raise ResultError(f"{path}: not a file of scores; make it again with `ctnet evaluate --scores`") from error
 
+    def of(self, chosen: np.ndarray) -> "Scores":
+        """The scores of some of the clips.
+
+        Args:
+            chosen: Whether a clip is one of them, (clips,), bool.
+        """
+        return replace(self, logits=self.logits[chosen], labels=self.labels[chosen])
+
     @property
     def predictions(self) -> np.ndarray:
         """The class with the largest logit for each clip: (clips,), integers."""
@@ -141,32 +151,49 @@ def metrics(scores: Scores) -> dict:
     Returns:
         `clips` (their number), `top1` and `top5`. If the data set has tiers, also `tiers`, the top-1 accuracy of each,
         and `pairs`: for each tier with time-reversed partners, the accuracy of choosing between a class and its
-        partner. A tie counts half there, and a network that ignores the order of frames has 50.
+        partner. A tie counts half there, and a network that ignores the order of frames has 50. If the split has
+        conditions, also `conditions`: for each of them `clips`, `top1`, `tiers` and `pairs` of its clips.
 
     Example:
         >>> metrics(Scores.load("scores.npz"))["tiers"]
         {'strict': 50.0, 'state change': 64.1, 'dynamics': 71.9, 'appearance': 99.2}
     """
+    found = {"clips": len(scores.labels), "top1": top(scores, 1), "top5": top(scores, 5)} | _by_tier(scores)
+    if scores.clips.conditions is None:
+        return found
+    each = np.array(scores.clips.conditions)
+    parts = {condition: scores.of(each == condition) for condition in dict.fromkeys(scores.clips.conditions)}
+    return found | {
+        "conditions": {
+            condition: {"clips": len(part.labels), "top1": top(part, 1)} | _by_tier(part)
+            for condition, part in parts.items()
+        }
+    }
+
+
+def top(scores: Scores, k: int) -> float:
+    """The share of clips whose class is among the `k` with the largest logits, in per cent."""
     with explain_missing_packages():
         from torchmetrics.functional.classification import multiclass_accuracy
 
     logits, labels = torch.from_numpy(scores.logits), torch.from_numpy(scores.labels)
     classes = logits.shape[1]
+    right = multiclass_accuracy(logits, labels, classes, average="micro", top_k=min(k, classes))
+    return round(100 * right.item(), 3)
 
-    def top(k, chosen=slice(None)):
-        right = multiclass_accuracy(logits[chosen], labels[chosen], classes, average="micro", top_k=min(k, classes))
-        return round(100 * right.item(), 3)
 
-    result = {"clips": len(labels), "top1": top(1), "top5": top(5)}
+def _by_tier(scores: Scores) -> dict:
+    """Accuracies of each tier, and within the pairs of each tier that has some; nothing for a set without tiers."""
     if scores.clips.tiers is None:
-        return result
+        return {}
     tier = np.array(scores.clips.tiers)[scores.labels]
-    result["tiers"] = {t: top(1, torch.from_numpy(tier == t)) for t in dict.fromkeys(scores.clips.tiers)}
+    tiers = [t for t in dict.fromkeys(scores.clips.tiers) if (tier == t).any()]
+    found: dict = {"tiers": {t: top(scores.of(tier == t), 1) for t in tiers}}
     if scores.clips.reverse is not None:
         right = pair_wins(scores)
-        known = {t: right[(tier == t) & ~np.isnan(right)] for t in result["tiers"]}
-        result["pairs"] = {t: round(100 * float(r.mean()), 3) for t, r in known.items() if len(r)}
-    return result
+        known = {t: right[(tier == t) & ~np.isnan(right)] for t in tiers}
+        found["pairs"] = {t: round(100 * float(r.mean()), 3) for t, r in known.items() if len(r)}
+    return found
 
 
 def pair_wins(scores: Scores) -> np.ndarray:
@@ -179,3 +206,28 @@ def pair_wins(scores: Scores) -> np.ndarray:
     rows = np.arange(len(partner))
     gap = scores.logits[rows, scores.labels] - scores.logits[rows, partner]
     return np.where(partner == scores.labels, np.nan, (np.sign(gap) + 1) / 2)
+
+
+def learnt(scores: Scores) -> dict[str, float]:
+    """What a network has learnt of each class, in per cent.
+
+    Returns:
+        For each pair of time-reversed classes, named by the first of them, the share of clips told from their reversal;
+        for each other class its accuracy.
+
+    Example:
+        >>> learnt(score(network, split, protocol))["pan left"]
+        98.2
+    """
+    reverse = scores.clips.reverse or range(len(scores.clips.classes))
+    wins, hits = pair_wins(scores) if scores.clips.reverse else None, scores.predictions == scores.labels
+    found = {}
+    for label in np.unique(scores.labels).tolist():
+        partner = reverse[label]
+        of_class = scores.labels == label
+        if partner in (None, label):
+            found[scores.clips.classes[label]] = round(100 * float(hits[of_class].mean()), 2)
+        elif label < partner:
+            right = wins[of_class | (scores.labels == partner)]
+            found[scores.clips.classes[label]] = round(100 * float(right.mean()), 2)
+    return found

@@ -19,11 +19,14 @@ PAPER_SIZE = 256  # side of a crop that a small scale's own size stands for
 
 @dataclass(frozen=True)
 class StandIn:
-    """What replaces a column's data set at a scale below `paper`.
+    """What a table has in place of its columns' data sets at a scale below `paper`; None: what the scale has.
 
     Attributes:
-        data: Data set that is trained and tested on; None: the scale's.
-        init: What the weights start from; None: the scale's.
+        data: Data set that is trained and tested on.
+        init: What the weights start from.
+        seeds: Seeds of each row.
+        overrides: Fields of the networks' configuration, so that every row is another network.
+        recipe: Fields of the recipe that differ, such as `epochs`.
 
     Example:
         >>> StandIn("grid16", init="motionpairs").data
@@ -32,6 +35,14 @@ class StandIn:
 
     data: str | None = None
     init: str | None = None
+    seeds: tuple[int, ...] | None = None
+    overrides: tuple[tuple[str, object], ...] | None = None
+    recipe: Mapping[str, object] = field(default_factory=dict)
+
+    def settle(self, e: Experiment) -> Experiment:
+        """Return an experiment of the scale with what differs here."""
+        overrides = e.overrides if self.overrides is None else self.overrides
+        return replace(e, overrides=overrides, recipe=replace(e.recipe, **self.recipe))
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,8 @@ class Study:
         columns: Column of accuracies -> the data set that the paper measures it on. The first is shown first.
         follows: Which parts of a row's protocol apply below the `paper` scale: any of "frames", "views" and "size".
             The other parts are the scale's. Sizes keep the paper's ratio: at 32 pixels for 256, a row of 224 has 28.
-        at: Scale -> what stands in for every column's data set there. Default: the scale's own data set.
+        at: Scale -> what stands in for every column's data set there; None: the table is not measured there. Default:
+            the scale's own data set.
 
     Example:
         >>> STUDIES["2a"].experiments(printed.row("2a/ct"), "cpu")[0].model
@@ -53,7 +65,7 @@ class Study:
     table: str
     columns: Mapping[str, str]
     follows: tuple[str, ...] = ()
-    at: Mapping[str, StandIn] = field(default_factory=dict)
+    at: Mapping[str, StandIn | None] = field(default_factory=dict)
 
     def experiments(
         self,
@@ -84,9 +96,14 @@ class Study:
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
         stand_in = StandIn(self.columns[column]) if scale == "paper" else self.at.get(scale, StandIn())
+        if stand_in is None:
+            return []
         members = []
         for model, protocol in zip(row.models, row.protocols, strict=True):
-            made = per_seed(model, scale, stand_in.data, seeds, stand_in.init, epochs)
+            wanted = seeds or stand_in.seeds
+            made = [stand_in.settle(e) for e in per_seed(model, scale, stand_in.data, wanted, stand_in.init, epochs)]
+            if epochs is not None:
+                made = [replace(e, recipe=replace(e.recipe, epochs=epochs)) for e in made]
             if not _can_be_built(made[0]):
                 return []
             members.append([self._with_protocol(e, row, protocol) for e in made])
@@ -131,32 +148,37 @@ class Study:
 V1 = {"top1": "something_v1"}
 V1_V2 = {"v1_top1": "something_v1", "v2_top1": "something_v2"}
 ALL = ("frames", "views", "size")
-BELOW_PAPER = tuple(scale for scale in SCALES if scale != "paper")
+SMALL_SCALES = ("smoke", "cpu")  # those whose networks are narrower and shallower than the paper's
+FIVE = tuple(range(5))
+EIGHT_SEEDS = {"cpu": StandIn(seeds=tuple(range(8)))}
+# The square root of C is 4 or 16 at some widths. At 64 and 128 channels it is neither, so that all rows differ.
+WIDE = StandIn(overrides=(("width", 32), ("depths", (2, 2, 2))))
+# The paper's own depths, so that 0, 1, 4, 6, 7 and 12 blocks are the paper's too.
+DEEP = StandIn(overrides=(("width", 8), ("depths", (3, 4, 6, 3))))
 #: Name of a table -> its study.
 STUDIES = {
     study.table: study
     for study in (
-        Study("2a", V1),
+        Study("2a", V1, at=EIGHT_SEEDS),
         Study("2b", V1),
         Study("2c", V1),
-        Study("2d", V1),
-        Study("2e", V1),
+        Study("2d", V1, at=dict.fromkeys(SMALL_SCALES, WIDE)),
+        Study("2e", V1, at=dict.fromkeys(SMALL_SCALES, DEEP)),
         Study("2f", V1),
-        Study("2g", V1),
+        Study("2g", V1, at=EIGHT_SEEDS),
         Study("2h", V1, ("size",)),
         Study("3", V1_V2, ALL),
-        Study("4", {"top1": "kinetics400"}, ALL),
+        Study("4", {"top1": "kinetics400"}, ALL, at=dict.fromkeys(SMALL_SCALES)),  # its two depths would be one network
         Study(
             "5",
             {"ucf101_top1": "ucf101", "hmdb51_top1": "hmdb51"},
-            ALL,
-            at=dict.fromkeys(BELOW_PAPER, StandIn("grid16", init="motionpairs")),
+            at={scale: StandIn("grid16", init="motionpairs", seeds=FIVE) for scale in SCALES if scale != "paper"},
         ),
         Study("6", V1_V2, ALL),
         Study(
             "7",
             {"minik_top1": "mini_kinetics", "v2_top1": "something_v2"},
-            at=dict.fromkeys(BELOW_PAPER, StandIn("grid16")),
+            at={scale: StandIn("grid16", seeds=FIVE) for scale in SCALES if scale != "paper"},
         ),
         Study("8", V1),
     )

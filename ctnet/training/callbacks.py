@@ -1,4 +1,4 @@
-"""Lightning callbacks that report on a run: clips per second, the progress bar, and the history of epochs."""
+"""Lightning callbacks that report on a run: clips per second, progress bar, validation, and history of epochs."""
 
 import csv
 import signal
@@ -10,7 +10,11 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from ctnet.data.dataset import VideoDataset
+from ctnet.inference.evaluate import score
+from ctnet.inference.scores import learnt
 from ctnet.paths import atomic
+from ctnet.protocol import Protocol
 
 
 class Rates(L.Callback):
@@ -90,6 +94,30 @@ class Progress(TQDMProgressBar):
         return items | {"left": f"{left / 60:.1f} min"}
 
 
+class Validation(L.Callback):
+    """Tests the network on a validation split after each epoch, to see how soon each class is learnt.
+
+    Nothing is decided from it while the network trains.
+
+    Args:
+        split: Clips with one view each, as `inference.evaluate.test_split` makes them.
+
+    Attributes:
+        found: What the last epoch gave: for each pair of time-reversed classes, named by the first, the share of clips
+            told from their reversal (%); for each other class its accuracy (%).
+    """
+
+    def __init__(self, split: VideoDataset):
+        self.split, self.protocol = split, Protocol(split.frames, size=split.size, sampling=split.sampling)
+        self.found: dict[str, float] = {}
+
+    def on_train_epoch_end(self, trainer, module):
+        """Score the split in full precision."""
+        scores = score(module.network, self.split, self.protocol)
+        module.network.train()
+        self.found = learnt(scores)
+
+
 HISTORY = ("loss", "accuracy", "skipped")
 
 
@@ -100,15 +128,16 @@ class History(L.Callback):
 
     Args:
         folder: Where `metrics.csv` is written.
+        validation: What validates each epoch, before this callback; or None.
 
     Attributes:
-        epochs: One dict of the values named in `HISTORY` per epoch.
+        epochs: One dict of the values named in `HISTORY` per epoch, and of what validation found, as `validation`.
         seconds: Duration of the run, over all its starts.
     """
 
-    def __init__(self, folder: Path):
-        self.epochs: list[dict[str, float]] = []
-        self.folder, self.seconds = folder, 0.0
+    def __init__(self, folder: Path, validation: Validation | None = None):
+        self.epochs: list[dict] = []
+        self.folder, self.validation, self.seconds = folder, validation, 0.0
 
     def on_train_start(self, trainer, module):
         """Start the clock, and let SIGTERM end a rank at once.
@@ -124,10 +153,12 @@ class History(L.Callback):
         self.seconds = time.monotonic() - self._started
         values = {k: float(v) for k, v in trainer.callback_metrics.items()}
         self.epochs.append({k: round(values[k], 5) for k in HISTORY if k in values})
+        if self.validation:
+            self.epochs[-1]["validation"] = self.validation.found
         if trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic(self.folder / "metrics.csv") as part, open(part, "w", newline="") as file:
-                rows = csv.DictWriter(file, ("epoch", *HISTORY))
+                rows = csv.DictWriter(file, ("epoch", *HISTORY), extrasaction="ignore")
                 rows.writeheader()
                 rows.writerows({"epoch": i, **values} for i, values in enumerate(self.epochs))
 

@@ -41,7 +41,12 @@ class VideoClassifier(L.LightningModule):
                 conv.to(memory_format=torch.channels_last)
         self.accuracy = MulticlassAccuracy(network.config.num_classes, average="micro")
         self.first_unread: str | None = None
+        self._step = torch.compile(self._classify, dynamic=False) if recipe.compiled else self._classify
         self._reset_sums()
+
+    def _classify(self, clips: Tensor) -> Tensor:
+        """Logits (N, classes) of uint8 clips."""
+        return self.network(normalize(clips))
 
     def training_step(self, batch: Batch, step: int) -> Tensor | None:
         """Return the loss of this rank's share of a step, or None if the step has no clip at all.
@@ -70,7 +75,8 @@ class VideoClassifier(L.LightningModule):
             size = read = 0
         if size:
             torch.manual_seed(dropout_seed(self.seed, self.current_epoch, step, self.global_rank))
-            logits = self.network(normalize(clips))
+            whole = len(clips) * world == self.recipe.batch_size  # another size would be compiled again
+            logits = (self._step if whole else self._classify)(clips)
             loss = cross_entropy(logits, labels)
             if not torch.isfinite(loss):
                 raise TrainingError(

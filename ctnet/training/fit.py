@@ -22,7 +22,7 @@ from ctnet.data.dataset import VideoDataset
 from ctnet.data.loading import loader, reading
 from ctnet.errors import TrainingError
 from ctnet.paths import atomic
-from ctnet.training.callbacks import History, Progress, Rates
+from ctnet.training.callbacks import History, Progress, Rates, Validation
 from ctnet.training.classifier import VideoClassifier
 from ctnet.training.recipe import Recipe
 
@@ -36,6 +36,7 @@ def train(
     workers: int = 0,
     accelerator: str = "auto",
     progress: bool = True,
+    validation: VideoDataset | None = None,
 ) -> dict:
     """Train a network in place; resume from `folder/last.ckpt` if it exists.
 
@@ -50,10 +51,11 @@ def train(
         workers: Processes that read videos, per rank; 0 reads in this process.
         accelerator: Of Lightning's Trainer: `auto`, `gpu` or `cpu`.
         progress: Whether to show a progress bar on standard error.
+        validation: A split in test mode with one view for each video, scored after each epoch; it decides nothing.
 
     Returns:
-        The record of the run: `epochs` (loss, accuracy and unreadable videos of each), `seconds`, `clips_per_s` of the
-        loader, of the model and of both, and `processes`, the number of ranks.
+        The record of the run: `epochs` (loss, accuracy, unreadable videos and validation of each), `seconds`,
+        `clips_per_s` of the loader, of the model and of both, and `processes`, the number of ranks.
 
     Raises:
         TrainingError: If the loss or a weight is not finite, the disk is full, too many videos cannot be read, or the
@@ -73,7 +75,8 @@ def train(
         )
         raise distributed.on_all_ranks(error)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # hides "GPU available: False" and the like
-    history, rates = History(folder / "logs"), Rates()
+    check = Validation(validation) if validation else None
+    history, rates = History(folder / "logs", check), Rates()
     progress = progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
     if progress and distributed.rank() == 0:
         print(rate_line(recipe, world), file=sys.stderr)
@@ -88,7 +91,7 @@ def train(
         sync_batchnorm=recipe.sync_bn,
         gradient_clip_val=recipe.clip_norm,
         plugins=[AtomicCheckpointIO()],
-        callbacks=[history, rates, keep, *([Progress(rates)] if progress else [])],
+        callbacks=[*([check] if check else []), history, rates, keep, *([Progress(rates)] if progress else [])],
         logger=TensorBoardLogger(folder, "logs", ""),
         enable_progress_bar=progress,
         enable_model_summary=False,

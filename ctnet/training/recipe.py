@@ -28,6 +28,8 @@ class Recipe:
         size: Side of the training clips in pixels, if it differs from the test protocol's (Table 2h).
         sampling: Sampling of the training clips, if it differs from the test protocol's (Kinetics).
         sync_bn: Whether batch statistics are taken over all ranks; in the release each rank has its own.
+        compiled: Whether steps run through `torch.compile`. On a CPU it needs a C++ compiler, and minutes for the first
+            training of a network.
 
     Example:
         >>> recipe = Recipe(epochs=10, warmup=1, batch_size=16)
@@ -51,6 +53,7 @@ class Recipe:
     size: int | None = None
     sampling: str | None = None
     sync_bn: bool = False
+    compiled: bool | None = None
 
     def lr_factor(self, epoch: int) -> float:
         """Return the learning rate of an epoch as a fraction of the full rate.

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from ctnet import paths
 from ctnet.data import prepare as preparing
 from ctnet.data.home import locate
 from ctnet.data.manifest import DataInfo, Manifest
-from ctnet.data.motionpairs import CLASSES, REVERSE, draw
+from ctnet.data.motionpairs import CLASSES, REVERSE, clip, draw
 from ctnet.data.prepare import prepare, verify
 from ctnet.data.sampling import sample
 from ctnet.data.video import read_frames
@@ -23,6 +24,7 @@ from tests.support.killed import killed
 
 DRAW = """
 import sys
+from dataclasses import replace
 from ctnet.data import prepare as p
 p.DRAWN_SIZES['tiny'] = p.DrawnSize(24, 6, {train}, 1)
 p.prepare('motionpairs', 'tiny', sys.argv[1], workers=2)
@@ -52,7 +54,7 @@ def start(root):
 def test_set_is_complete(tiny):
     info = DataInfo.read(tiny)
     assert info.name == "motionpairs-tiny" and info.scale == "tiny" and info.classes == CLASSES
-    assert info.splits == {"train": 44, "test": 44}
+    assert info.splits == {"train": 44, "validation": 44, "test": 44}
     for split in info.splits:
         manifest = Manifest.read(tiny, split, info)
         assert sorted(manifest.labels) == list(range(44)) and set(manifest.frames) == {6}
@@ -72,6 +74,29 @@ def test_twins_decode_to_reversed_frames_in_the_same_split(tiny):
                 assert not torch.equal(frames, frames.flip(0))
 
 
+def test_levels_of_noise_are_kept_by_the_files(tmp_path, monkeypatch):
+    """Read back, the clips of the test split have the noise that the manifest names, as many clips for each level."""
+    levels, every = (0.1, 0.7, 1.9), 44
+    size = preparing.DrawnSize(24, 6, train=1, test=6, validation=3, width=36, others=0.5, levels=levels)
+    monkeypatch.setitem(preparing.DRAWN_SIZES, "levels", size)
+    folder = prepare("motionpairs", "levels", tmp_path, workers=2)
+    info = DataInfo.read(folder)
+    assert Manifest.read(folder, "train", info).conditions is None
+    test = Manifest.read(folder, "test", info)
+    assert len(test) == 16 * 6 + 28 * 3 and set(test.conditions) == {"0.1", "0.7", "1.9"}
+    for label in range(every):
+        of_class = [c for c, other in zip(test.conditions, test.labels, strict=True) if other == label]
+        assert len(set(of_class)) == 3 and len(of_class) == (6 if label < 16 else 3)
+    for row, index in enumerate(size.indices("test")):
+        level = float(test.conditions[row])
+        drawn, label = clip("test", 0, index, 24, 6, replace(size.difficulty, noise=(level, level)), 36)
+        assert label == test.labels[row]
+        read = read_frames(test.path(row), range(6)).numpy()
+        clean, _ = clip("test", 0, index, 24, 6, replace(size.difficulty, noise=(0, 0)), 36)
+        ours, theirs = ((frames.astype(float) - clean).std() for frames in (read, drawn))
+        assert 0.95 < ours / theirs < 1.05, f"noise {level}: the codec changed it"
+
+
 def test_second_call_changes_nothing(tiny, monkeypatch):
     def refuse(*_):
         raise AssertionError("drawn again")
@@ -83,11 +108,11 @@ def test_second_call_changes_nothing(tiny, monkeypatch):
 
 
 def test_killed_call_leaves_no_set_and_the_next_call_completes_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparing.DRAWN_SIZES, "tiny", preparing.DrawnSize(24, 6, 4, 1))
+    monkeypatch.setitem(preparing.DRAWN_SIZES, "tiny", preparing.DrawnSize(24, 6, 3, 1))
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(WAITS)
-    killed(20, DRAW.format(train=4), tmp_path, site=site)
+    killed(20, DRAW.format(train=3), tmp_path, site=site)
     assert not (tmp_path / "motionpairs-tiny").exists()
     with pytest.raises(DataError, match="python -m ctnet data prepare motionpairs --scale tiny"):
         locate("motionpairs", "tiny", tmp_path)

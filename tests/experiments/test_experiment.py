@@ -47,6 +47,8 @@ def test_every_field_changes_the_key():
                 yield replace(value, crops=3)
             elif f.name == "test_data":
                 yield replace(value, test_data="hmdb51")
+            elif f.name == "test_split":
+                yield replace(value, test_split="validation")
             elif isinstance(old, Recipe | Protocol):
                 yield from (replace(value, **{f.name: new}) for new in changed(old))
             else:
@@ -87,6 +89,7 @@ def test_test_settings_do_not_change_the_training():
         e = replace(trained_at_32, protocol=protocol)
         assert e.training == E.training and e.key != trained_at_32.key
     assert replace(E, test_data="hmdb51").training == E.training
+    assert replace(E, test_split="validation").training == E.training
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_experiment_is_run_once_and_recorded(home, monkeypatch):
     assert record["experiment"]["recipe"]["lr"] == 0.1
     assert record["experiment"]["overrides"] == {"width": 16, "depths": [1, 1, 1, 1]}
     assert record["experiment"]["protocol_name"] == "4x1x1@32" and record["experiment"]["seed"] == 0
-    splits = {"train": 44, "test": 44}
+    splits = {"train": 44, "validation": 44, "test": 44}
     expected = {
         "name": "motionpairs-little",
         "version": motionpairs.VERSION,

@@ -7,7 +7,7 @@ stationary and starts at a uniform phase.
 """
 
 from ctnet.data.motionpairs.classes import CLASSES, FLIP, PAIRS, REVERSE, TIERS, reverse_map
-from ctnet.data.motionpairs.pairs import SPLITS, VERSION, clip, pair, texture_seed
+from ctnet.data.motionpairs.pairs import SPLITS, VERSION, clip, mask, pair, texture_seed
 from ctnet.data.motionpairs.stage import Difficulty
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "VERSION",
     "Difficulty",
     "clip",
+    "mask",
     "pair",
     "reverse_map",
     "texture_seed",

@@ -7,7 +7,8 @@ complete. A killed call leaves only the hidden folder, and the next call complet
 import json
 import shutil
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,31 +24,85 @@ class DrawnSize:
     """How much of MotionPairs is drawn, and how hard it is.
 
     Attributes:
-        size: Height and width in pixels.
+        size: Height in pixels.
         frames: Frames of a clip.
-        train: Training clips per class.
-        test: Test clips per class.
+        train: Training clips of each class of the strict tier.
+        test: Likewise, clips for the results.
+        validation: Likewise, clips to choose settings on.
+        width: Width in pixels; None for `size`.
+        others: Clips of each class of the other tiers, as a share of those of the strict tier.
+        levels: Strengths of the noise in the validation and test splits, as many clips for each. Empty: as in training.
         seed: Seed of the whole set.
-        difficulty: How hard the clips are.
+        difficulty: How hard the clips are; its `noise` is the range in training.
+
+    Example:
+        >>> DrawnSize(32, 8, train=4, test=2, levels=(0.1, 0.5)).level("test", index=44)
+        0.5
     """
 
     size: int
     frames: int
     train: int
     test: int
+    validation: int = 1
+    width: int | None = None
+    others: float = 1.0
+    levels: tuple[float, ...] = ()
     seed: int = 0
     difficulty: motionpairs.Difficulty = field(default_factory=motionpairs.Difficulty)
+
+    def indices(self, split: str) -> list[int]:
+        """Numbers of the clips of a split: twins next to each other, and a class at every 44th number."""
+        per_class = getattr(self, split)
+        counts = [per_class if tier == "strict" else round(per_class * self.others) for tier in motionpairs.TIERS]
+        every = len(motionpairs.CLASSES)
+        return [every * n + label for n in range(per_class) for label, count in enumerate(counts) if n < count]
+
+    def level(self, split: str, index: int) -> float | None:
+        """Strength of the noise in a clip; None where each clip draws its own."""
+        if split == "train" or not self.levels:
+            return None
+        return self.levels[index // len(motionpairs.CLASSES) % len(self.levels)]
+
+    def hard(self, split: str, index: int) -> motionpairs.Difficulty:
+        """Difficulty of a clip."""
+        level = self.level(split, index)
+        return self.difficulty if level is None else replace(self.difficulty, noise=(level, level))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping) -> "DrawnSize":
+        """The value that `dataclasses.asdict` describes; lists stand for tuples, as in JSON."""
+        hard = {key: tuple(v) if isinstance(v, list) else v for key, v in fields["difficulty"].items()}
+        levels, difficulty = tuple(fields["levels"]), motionpairs.Difficulty(**hard)
+        return cls(**{**fields, "levels": levels, "difficulty": difficulty})
 
 
 # The 8 test frames are segment centres. With 8 or 24 frames (not with 16), a clip and its reversal have the same ones,
 # so a network that cannot see order gets exactly one answer right in each pair of twins.
 #: Scale -> how much of MotionPairs is drawn there.
 DRAWN_SIZES = {
-    "smoke": DrawnSize(size=32, frames=8, train=4, test=4),
+    "smoke": DrawnSize(size=32, frames=8, train=4, validation=2, test=4, width=44, levels=(0.1, 0.5)),
     "cpu": DrawnSize(
-        size=32, frames=24, train=64, test=24, difficulty=motionpairs.Difficulty(noise=0.03, shake=0.006, waves=2)
+        size=32,
+        frames=24,
+        train=280,
+        validation=56,
+        test=112,
+        width=44,
+        others=0.5,
+        levels=(0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9),
+        difficulty=motionpairs.Difficulty(noise=(0.02, 1.2), shake=0.006, waves=2),
     ),
-    "gpu": DrawnSize(size=112, frames=24, train=256, test=64),
+    "gpu": DrawnSize(
+        size=112,
+        frames=24,
+        train=256,
+        validation=28,
+        test=56,
+        width=152,
+        levels=(0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9),
+        difficulty=motionpairs.Difficulty(noise=(0.02, 1.2)),
+    ),
 }
 
 
@@ -64,7 +119,7 @@ def facts(scale: str) -> dict:
     return dataset_facts(
         name=f"{NAME}-{scale}",
         classes=motionpairs.CLASSES,
-        splits={split: getattr(size, split) * len(motionpairs.CLASSES) for split in motionpairs.SPLITS},
+        splits={split: len(size.indices(split)) for split in motionpairs.SPLITS},
         version=motionpairs.VERSION,
         scale=scale,
         tiers=motionpairs.TIERS,
@@ -119,8 +174,8 @@ def draw(folder: Path, scale: str, workers: int) -> Path:
                 if left != partial:
                     shutil.rmtree(left)
             write_clips(partial, scale, workers)
-            for split, count in facts(scale)["splits"].items():
-                write_manifest(partial, split, rows(scale, split, count))
+            for split in motionpairs.SPLITS:
+                write_manifest(partial, split, rows(scale, split), conditions(scale, split))
             write_info(partial, facts(scale))
             if folder.exists():
                 shutil.rmtree(folder)
@@ -137,10 +192,17 @@ def video_path(split: str, index: int) -> str:
     return f"videos/{split}/{index % len(motionpairs.CLASSES):02d}/{index:06d}.avi"
 
 
-def rows(scale: str, split: str, count: int) -> list[Row]:
+def rows(scale: str, split: str) -> list[Row]:
     """The rows of a split's manifest."""
-    labels = [index % len(motionpairs.CLASSES) for index in range(count)]
-    return [(video_path(split, k), label, 0, DRAWN_SIZES[scale].frames) for k, label in enumerate(labels)]
+    size = DRAWN_SIZES[scale]
+    return [(video_path(split, k), k % len(motionpairs.CLASSES), 0, size.frames) for k in size.indices(split)]
+
+
+def conditions(scale: str, split: str) -> list[str] | None:
+    """The strength of the noise in each clip of a split, as text; None where each clip draws its own."""
+    size = DRAWN_SIZES[scale]
+    levels = [size.level(split, k) for k in size.indices(split)]
+    return None if None in levels else [f"{level:g}" for level in levels]
 
 
 def write_clips(folder: Path, scale: str, workers: int) -> None:

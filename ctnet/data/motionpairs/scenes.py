@@ -41,11 +41,11 @@ def hue_forward(s: Stage) -> None:
 
 def dots_drift_left(s: Stage) -> None:
     """Some dots drift left, others stand still."""
-    still, drifting = (np.clip(3 * (s.waves(3, 5) - 0.9), 0, 1) for _ in range(2))
+    still, drifting = (np.clip(3 * (s.waves(2, 4) - 0.7), 0, 1) for _ in range(2))
     dots = np.maximum(
-        s.look_up(still, s.x, s.y), s.look_up(drifting, s.x + s.travel(s.hard.drift), s.y + s.uniform(0, 1))
+        0.6 * s.look_up(still, s.x, s.y), s.look_up(drifting, s.x + s.travel(s.hard.drift), s.y + s.uniform(0, 1))
     )
-    ground, dot = s.look.uniform(0.1, 0.3), s.look.uniform(0.65, 0.95)
+    ground, dot = s.look.uniform(0.05, 0.2), s.look.uniform(0.75, 0.95)
     s.canvas[:] = (ground + (dot - ground) * dots)[..., None]
 
 
@@ -59,17 +59,17 @@ def red_leads_blue(s: Stage) -> None:
         (x2, y2, phase - np.pi / 2, (0.1, 0.2, 0.95)),
     ):
         radius = s.uniform(0.12, 0.16) * (1 + 0.55 * np.cos(beat))
-        s.paint(s.thing("disc", x, y, radius), np.array(color, np.float32))
+        s.act(s.thing("disc", x, y, radius), np.array(color, np.float32))
 
 
 def conveyor_left(s: Stage) -> None:
     """Things move left on a belt and enter again on the right."""
     s.backdrop()
-    y, half, shift = s.uniform(0.3, 0.7), s.uniform(0.13, 0.2), s.travel(s.hard.belt)
+    y, half, shift = s.uniform(0.35, 0.65), s.uniform(0.18, 0.26), s.travel(s.hard.belt)
     s.paint(s.box(-1, 2, y - half, y + half), s.color(0.1, 0.35))
     for place in range(3):
-        item = s.thing(s.kind(), (place + s.uniform(-0.15, 0.15)) / 3 - shift, y, half * 0.6, wrap=True)
-        s.paint(item, s.color(0.45, 1.0))
+        item = s.thing(s.kind(), (place + s.uniform(-0.15, 0.15)) / 3 - shift, y, 0.14, wrap=True)
+        s.act(item, s.color(0.45, 1.0))
 
 
 def _turn(s: Stage, angle: Array | float) -> tuple[Array, Array]:
@@ -117,7 +117,7 @@ def star(s: Stage) -> None:
     s.backdrop()
     dx, dy, size = _wander(s)
     radius = size * (0.75 + 0.35 * np.cos(5 * np.arctan2(dy, dx) + s.uniform(0, 6)))
-    s.paint(s.edge(np.sqrt(dx * dx + dy * dy) - radius), s.color())
+    s.act(s.edge(np.sqrt(dx * dx + dy * dy) - radius), s.color())
 
 
 def cross(s: Stage) -> None:
@@ -126,14 +126,14 @@ def cross(s: Stage) -> None:
     dx, dy, size = _wander(s)
     dx, dy = np.abs(dx), np.abs(dy)
     arms = np.minimum(np.maximum(dx - size, dy - size / 3), np.maximum(dy - size, dx - size / 3))
-    s.paint(s.edge(arms), s.color())
+    s.act(s.edge(arms), s.color())
 
 
 def ring(s: Stage) -> None:
     """A ring crosses the middle."""
     s.backdrop()
     dx, dy, size = _wander(s)
-    s.paint(s.edge(np.abs(np.sqrt(dx * dx + dy * dy) - 0.8 * size) - 0.25 * size), s.color())
+    s.act(s.edge(np.abs(np.sqrt(dx * dx + dy * dy) - 0.8 * size) - 0.25 * size), s.color())
 
 
 def _pattern(s: Stage, draw) -> None:

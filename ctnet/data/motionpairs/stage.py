@@ -17,7 +17,7 @@ class Difficulty:
     """How hard the clips are. A motion is given over the whole clip, whatever its number of frames.
 
     Attributes:
-        noise: Standard deviation of the sensor noise.
+        noise: Least and greatest standard deviation of the sensor noise; each clip draws its own in between.
         shake: Camera shake in image widths.
         clutter: Contrast of the background behind things.
         distractors: Largest number of small things that drift about.
@@ -31,11 +31,11 @@ class Difficulty:
         belt: Least and greatest motion of the conveyor belt, in image widths.
 
     Example:
-        >>> Difficulty(noise=0.03, shake=0.006, waves=2).distractors
+        >>> Difficulty(noise=(0.03, 0.03), shake=0.006, waves=2).distractors
         2
     """
 
-    noise: float = 0.04
+    noise: Range = (0.04, 0.04)
     shake: float = 0.01
     clutter: float = 0.35
     distractors: int = 2
@@ -44,7 +44,7 @@ class Difficulty:
     spin: Range = (0.6, 1.1)
     zoom: Range = (0.45, 0.9)
     hue: Range = (0.7, 1.3)
-    drift: Range = (0.35, 0.65)
+    drift: Range = (0.45, 0.8)
     pulse: Range = (0.8, 1.5)
     belt: Range = (0.6, 1.1)
 
@@ -55,24 +55,35 @@ class Stage:
     The camera shake is a sum of sines with uniform phases: stationary, and as likely backwards as forwards.
 
     Attributes:
-        size: Height and width in pixels.
+        size: Height H in pixels, which is the unit of length.
         frames: Number of frames T.
         rng: Draws motion, places and noise.
         look: Draws textures and colours, from a seed that the other split never has.
         hard: The difficulty.
         t: Time (T, 1, 1).
-        x: Horizontal coordinate (T, 1, W), camera shake included.
+        x: Horizontal coordinate (T, 1, W), camera shake included; the middle square of the image has 0 to 1.
         y: Vertical coordinate (T, H, 1), camera shake included.
         canvas: The clip (T, H, W, 3), float32 in [0, 1].
+        mask: Where the things are that act (T, H, W), float32 in [0, 1]; 0 in classes where the whole image moves.
     """
 
-    def __init__(self, size: int, frames: int, rng: np.random.Generator, look: np.random.Generator, hard: Difficulty):
+    def __init__(
+        self,
+        size: int,
+        frames: int,
+        rng: np.random.Generator,
+        look: np.random.Generator,
+        hard: Difficulty,
+        width: int | None = None,
+    ):
+        width = width or size
         self.size, self.frames, self.rng, self.look, self.hard = size, frames, rng, look, hard
         self.t = (np.arange(frames, dtype=np.float32) / frames)[:, None, None]
-        pixel = (np.arange(size, dtype=np.float32) + 0.5) / size
-        self.x = pixel[None, None, :] + self._shake()
-        self.y = pixel[None, :, None] + self._shake()
-        self.canvas = np.empty((frames, size, size, 3), np.float32)
+        across, down = ((np.arange(n, dtype=np.float32) + 0.5 - (n - size) / 2) / size for n in (width, size))
+        self.x = across[None, None, :] + self._shake()
+        self.y = down[None, :, None] + self._shake()
+        self.canvas = np.empty((frames, size, width, 3), np.float32)
+        self.mask = np.zeros((frames, size, width), np.float32)
 
     def _shake(self) -> Array:
         """Draw the camera shake along one axis: (T, 1, 1)."""
@@ -138,6 +149,11 @@ class Stage:
         """Blend a colour (3,) or an image (T, H, W, 3) into the canvas by alpha (T, H, W) in [0, 1]."""
         self.canvas += alpha[..., None] * (color - self.canvas)
 
+    def act(self, alpha: Array, color: Array) -> None:
+        """Paint a thing that acts; it hides what acts behind it, and `mask` holds both."""
+        self.paint(alpha, color)
+        self.mask = np.maximum(self.mask, alpha)
+
     def edge(self, distance: Array) -> Array:
         """Return the alpha of a shape from its signed distance (negative inside), with an edge one pixel wide."""
         return np.clip(0.5 - distance * self.size, 0, 1)
@@ -185,6 +201,7 @@ class Stage:
     def develop(self) -> Array:
         """Apply light and sensor noise to the canvas and return the frames (T, H, W, 3), uint8."""
         gain, lift = self.uniform(0.85, 1.1), self.uniform(-0.05, 0.05)
+        strength = np.float32(self.uniform(*self.hard.noise))
         noise = self.rng.standard_normal(self.canvas.shape, dtype=np.float32)
-        frames = (self.canvas * gain + lift + self.hard.noise * noise) * 255
+        frames = (self.canvas * gain + lift + strength * noise) * 255
         return np.clip(frames + 0.5, 0, 255).astype(np.uint8)
