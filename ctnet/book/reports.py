@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ctnet.book.tables import label, mean_sd, p_value, provenance, show, size_cells
+from ctnet.book.tables import label, mean_interval, mean_sd, p_value, provenance, show, size_cells
+from ctnet.data.home import DRAWN
+from ctnet.data.prepare import prepare
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
-from ctnet.experiments.records import Result, validated
+from ctnet.experiments.records import Result, recorded, validated
 from ctnet.experiments.runner import run_all
 from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
@@ -34,7 +36,7 @@ class Report:
         scale: `smoke`, `cpu`, `gpu` or `paper`.
         column: Column of accuracies.
         wanted: Row -> its experiments, one for each seed.
-        results: Row -> their records, fewer where some are missing.
+        records: Row -> their records, fewer where some are missing.
 
     Example:
         >>> report("2a", "cpu").claims()
@@ -44,12 +46,26 @@ class Report:
     scale: str
     column: str
     wanted: Mapping[str, Sequence[Experiment | Ensemble]]
-    results: Mapping[str, Sequence[Result]]
+    records: Mapping[str, Sequence[Result]]
+
+    def results(self) -> pd.DataFrame:
+        """The paper's accuracy beside ours, and the size of the network behind each of the two.
+
+        Ours is the mean over seeds with its 95 % interval. The paper's network is as wide and deep as its GFLOPs say;
+        ours has the MFLOPs, width, depth and pixels that stand in the last columns.
+        """
+        lines = []
+        for name, runs in self.records.items():
+            row, values = self._row(name), [r.metric(self.metric) for r in runs]
+            line = {"row": label(row), f"paper: {self.column} (%)": row.printed.get(self.column, "–")}
+            line |= {"paper: GFLOPs": row.printed.get("gflops", "–"), "here (%)": mean_interval(values)}
+            lines.append(line | {"seeds": len(runs)} | size_cells(self.sizes[name]))
+        return self._show(lines, "results")
 
     def paper(self) -> pd.DataFrame:
         """What the paper prints for each row, beside our count of the paper's network at full width."""
         lines = []
-        for name in self.results:
+        for name in self.records:
             row = self._row(name)
             ours = costs.row_cost(row)
             line = {"row": label(row), "GFLOPs, printed": row.printed.get("gflops", "–")}
@@ -63,7 +79,7 @@ class Report:
         Args:
             csv: Name of the CSV file, without its suffix. Default: that of the table.
         """
-        lines = [self._accuracies_of(name) for name in self.results]
+        lines = [self._accuracies_of(name) for name in self.records]
         return show(pd.DataFrame(lines), csv) if csv else self._show(lines)
 
     def differences(self, pairs: Sequence[tuple[str, str]] | None = None) -> pd.DataFrame:
@@ -77,7 +93,7 @@ class Report:
             first, second = self._row(a), self._row(b)
             line = {"row": label(first), "minus": label(second)}
             line["paper"] = round(first.paper[self.column] - second.paper[self.column], 1)
-            lines.append(line | paired(self.results.get(a, ()), self.results.get(b, ())))
+            lines.append(line | paired(self.records.get(a, ()), self.records.get(b, ())))
         return self._show(lines or [{"row": "none: no claim compares two of these rows"}], "tests")
 
     def claims(self) -> pd.DataFrame:
@@ -94,25 +110,25 @@ class Report:
 
     def runs(self) -> pd.DataFrame:
         """The record behind each number: seed, protocol, minutes, commit, date, file, device."""
-        return show(provenance(self.results), f"table_{self.study.table}_runs")
+        return show(provenance(self.records), f"table_{self.study.table}_runs")
 
     def tiers(self) -> "Figure":
         """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
         from ctnet.book import plots
 
-        return plots.tiers({label(self._row(name)): runs for name, runs in self.results.items()})
+        return plots.tiers({label(self._row(name)): runs for name, runs in self.records.items()})
 
     def curve(self) -> "Figure":
         """Accuracy of each row on the strict tier against the noise of the test clips."""
         from ctnet.book import plots
 
-        return plots.curve({label(self._row(name)): runs for name, runs in self.results.items()})
+        return plots.curve({label(self._row(name)): runs for name, runs in self.records.items()})
 
     def learning(self) -> "Figure":
         """How soon each row learns the pairs of the strict tier."""
         from ctnet.book import plots
 
-        return plots.learning({label(self._row(name)): runs for name, runs in self.results.items()})
+        return plots.learning({label(self._row(name)): runs for name, runs in self.records.items()})
 
     def solved(self, share: float = 90.0) -> pd.DataFrame:
         """Training clips seen, in thousands, until a pair of the strict tier is told apart: median over seeds.
@@ -125,7 +141,7 @@ class Report:
             A line for each row. A pair that fewer than half of the seeds learn has "–".
         """
         lines = []
-        for name, runs in self.results.items():
+        for name, runs in self.records.items():
             courses = [course for r in runs if (course := validated(r))]
             if not courses:
                 continue
@@ -142,7 +158,7 @@ class Report:
         from ctnet.book import plots
 
         points = []
-        for name, runs in self.results.items():
+        for name, runs in self.records.items():
             row, size = self._row(name), self.sizes[name]
             ours = (size and size.mflops, [r.metric(self.metric) for r in runs])
             points.append((label(row), (costs.row_cost(row).gflops, row.paper.get(self.column)), ours))
@@ -152,12 +168,12 @@ class Report:
         """Training loss and accuracy by epoch, for the first seed of each row."""
         from ctnet.book import plots
 
-        return plots.history({label(self._row(name)): runs[0] for name, runs in self.results.items() if runs})
+        return plots.history({label(self._row(name)): runs[0] for name, runs in self.records.items() if runs})
 
     @cached_property
     def sizes(self) -> dict[str, costs.NetworkSize | None]:
         """Row -> the true size of its network; None where the number of classes is not known from any record."""
-        classes = next((r.num_classes for runs in self.results.values() for r in runs), None)
+        classes = next((r.num_classes for runs in self.records.values() for r in runs), None)
         return {
             name: costs.network_size(wanted[0], classes) if classes and wanted else None
             for name, wanted in self.wanted.items()
@@ -166,11 +182,11 @@ class Report:
     @cached_property
     def metric(self) -> str:
         """The metric of the records that stands for the paper's top-1."""
-        return headline([r for runs in self.results.values() for r in runs])
+        return headline([r for runs in self.records.values() for r in runs])
 
     def _accuracies_of(self, name: str) -> dict:
         """One line of `accuracies`."""
-        runs = self.results[name]
+        runs = self.records[name]
         columns = {"top-1": "top1", "order gap": "order_gap"}
         if self.metric != "top1":
             columns = {tier: f"tiers.{tier}" for tier in TIERS}
@@ -187,7 +203,7 @@ class Report:
             if claim.kind == "accuracy" and claim.table == self.study.table and claim.metric == self.column
             for pair in claim.pairs
         ]
-        return [pair for pair in dict.fromkeys(pairs) if set(pair) <= self.results.keys()]
+        return [pair for pair in dict.fromkeys(pairs) if set(pair) <= self.records.keys()]
 
     def _row(self, name: str) -> printed.Row:
         return printed.row(f"{self.study.table}/{name}")
@@ -203,6 +219,7 @@ def report(
     seeds: Sequence[int] | None = None,
     epochs: int | None = None,
     column: str | None = None,
+    data: str | None = None,
     missing: bool = False,
     fresh: bool = False,
 ) -> Report:
@@ -215,6 +232,7 @@ def report(
         seeds: Seeds to use. Default: the scale's.
         epochs: Epochs to train. Default: the recipe's.
         column: Column of accuracies, where the table has several. Default: the first.
+        data: Data set to train and test on. Default: the table's at this scale.
         missing: Run what has no record.
         fresh: Run everything again and replace the records.
 
@@ -235,7 +253,7 @@ def report(
         if name not in ours:
             raise unknown(f"row of Table {table}", name, ours)
     chosen = [name for name in ours if name in rows] if rows else list(ours)
-    wanted = {name: study.experiments(ours[name], scale, column, seeds, epochs) for name in chosen}
+    wanted = {name: study.experiments(ours[name], scale, column, seeds, epochs, data) for name in chosen}
     wanted = {name: made for name, made in wanted.items() if made}
     return Report(study, scale, column, wanted, obtain(wanted, fresh, missing or scale == "smoke"))
 
@@ -274,9 +292,21 @@ def networks_on(
 def obtain(
     wanted: Mapping[str, Sequence[Experiment | Ensemble]], fresh: bool, missing: bool
 ) -> dict[str, list[Result]]:
-    """The records of experiments, by name: run them if asked, else read what is recorded."""
+    """The records of experiments, by name: run them if asked, else read what is recorded.
+
+    What is run gets MotionPairs drawn at its scale if it is not there.
+    """
+    every = [e for made in wanted.values() for e in made]
+    if fresh or (missing and len(recorded(every)) < len(every)):
+        for scale in {e.scale for e in every if DRAWN in _sets(e)}:
+            prepare(DRAWN, scale)
     since = time()  # shared by all rows, so that rows of one training train once
     return {name: run_all(made, fresh, missing, since) for name, made in wanted.items()}
+
+
+def _sets(e: Experiment | Ensemble) -> set[str | None]:
+    """Names of the data sets that an experiment or an ensemble needs."""
+    return {name for m in getattr(e, "members", [e]) for name in (m.data, m.init, m.test_data)}
 
 
 def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:

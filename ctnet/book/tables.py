@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from ctnet import paths
 from ctnet.experiments.records import Result
@@ -22,6 +23,14 @@ def mean_sd(values: Sequence[float]) -> str:
         return "–"
     mean = f"{np.mean(values):.1f}"
     return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.1f}"
+
+
+def mean_interval(values: Sequence[float]) -> str:
+    """Format mean and 95 % interval over seeds, `83.2 [82.1, 84.3]`; one value has no interval, no value is a dash."""
+    if len(values) < 2:
+        return mean_sd(values)
+    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    return f"{np.mean(values):.1f} [{np.mean(values) - half:.1f}, {np.mean(values) + half:.1f}]"
 
 
 def p_value(p: float) -> str:

@@ -74,6 +74,7 @@ class Study:
         column: str | None = None,
         seeds: Sequence[int] | None = None,
         epochs: int | None = None,
+        data: str | None = None,
     ) -> list[Experiment | Ensemble]:
         """The experiments behind one cell of the table, one for each seed.
 
@@ -83,6 +84,7 @@ class Study:
             column: One of `columns`. Default: the first.
             seeds: Seeds to use. Default: the scale's.
             epochs: Epochs to train. Default: the recipe's.
+            data: Data set to train and test on. Default: the column's, or what stands in for it.
 
         Returns:
             The experiments; an empty list for other people's rows, and if the network cannot be built at this scale.
@@ -101,7 +103,7 @@ class Study:
         members = []
         for model, protocol in zip(row.models, row.protocols, strict=True):
             wanted = seeds or stand_in.seeds
-            made = [stand_in.settle(e) for e in per_seed(model, scale, stand_in.data, wanted, stand_in.init, epochs)]
+            made = [stand_in.settle(e) for e in per_seed(model, scale, data or stand_in.data, wanted, stand_in.init)]
             if epochs is not None:
                 made = [replace(e, recipe=replace(e.recipe, epochs=epochs)) for e in made]
             if not _can_be_built(made[0]):
