@@ -61,8 +61,9 @@ def label(row: printed.Row) -> str:
     same = [r for r in printed.rows() if r.table == row.table and r.method == row.method]
     backbones = {r.backbone for r in same}
     detail = [row.frames or row.row] if len(same) > len(backbones) else [row.backbone] if len(backbones) > 1 else []
-    if row.frames in detail and sum(r.frames == row.frames for r in same) > 1:  # two ensembles of Table 6
-        detail.append(row.row)
+    twins = [r for r in same if row.frames in detail and r.frames == row.frames]
+    if len(twins) > 1:
+        detail.append(row.backbone if len({r.backbone for r in twins}) == len(twins) else row.row)
     return ", ".join([row.method, *detail]) if row.method else row.row
 
 
