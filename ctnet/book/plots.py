@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from ctnet.experiments.records import Result, validated
@@ -155,16 +156,25 @@ def tradeoff(points: Sequence[tuple[str, tuple, tuple]], column: str, scale: str
         column: Column of the paper's accuracies.
         scale: Scale of our accuracies.
     """
-    figure, (left, right) = subplots(1, 2, figsize=(9, 3.6))
-    for name, (gflops, stated), (mflops, ours) in points:
-        left.scatter(gflops, stated if stated is not None else np.nan, s=50, label=name)
-        dots = right.scatter([mflops or np.nan] * max(len(ours), 1), ours or [np.nan], s=16, alpha=0.6)
+    below = 0.25 + 0.2 * -(-len(points) // 3)  # inches for the legend
+    figure, (left, right) = subplots(1, 2, figsize=(9, 3 + below))
+    for k, (name, (gflops, stated), (mflops, ours)) in enumerate(points):
+        marker = "osv^"[k // 10 % 4]  # there are ten colours
+        left.scatter(gflops, stated if stated is not None else np.nan, s=50, marker=marker, label=name)
+        dots = right.scatter([mflops or np.nan] * max(len(ours), 1), ours or [np.nan], s=16, marker=marker, alpha=0.6)
         if ours:
             right.scatter(mflops, np.mean(ours), s=60, marker="D", color=dots.get_facecolor())
+    for axis, drawn in ((left, [p[0] for _, p, _ in points]), (right, [p[0] for _, _, p in points if p[0] and p[1]])):
+        if not drawn or max(drawn) < 10 * min(drawn):
+            continue
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(ticker.ScalarFormatter())
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
     left.set(title=f"paper: {column}, as printed", xlabel="GFLOPs of the paper's network", ylabel="accuracy (%)")
     right.set(title=f"here, at the {scale} scale", xlabel="MFLOPs of the network trained here", ylabel="accuracy (%)")
     figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8)
-    figure.tight_layout(rect=(0, 0.16, 1, 1))
+    figure.tight_layout(rect=(0, below / (3 + below), 1, 1))
     return figure
 
 

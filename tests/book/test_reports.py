@@ -81,6 +81,13 @@ def test_accuracies_are_means_over_seeds():
     assert list(frame["seeds"]) == [2, 1, 0]
 
 
+def test_ensemble_has_no_order_gap():
+    (one,) = ensembles = [result(0, 12.0)]
+    del one.metrics["shuffled"]
+    shown = report_of("6", {"ct_8_16": ensembles, "ct_8": [result(0, 10.0)]}).accuracies()
+    assert shown["order gap, strict"].tolist() == ["–", "4.0"] and shown["strict"].tolist() == ["12.0", "10.0"]
+
+
 def test_accuracies_table_shows_the_size_of_the_small_network():
     frame = report_of("2g", {"tsn": [result(0, 12.0)], "ct": [result(0, 81.0)]}).accuracies()
     assert not [column for column in frame if "GFLOPs" in column]
