@@ -18,7 +18,7 @@ from ctnet.experiments.records import Result, recorded, validated
 from ctnet.experiments.runner import run_all
 from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
-from ctnet.paper.evidence import differences_at, headline, paired_differences
+from ctnet.paper.evidence import difference, differences_at, headline
 from ctnet.paper.studies import Study, study_of
 
 if TYPE_CHECKING:
@@ -98,14 +98,16 @@ class Report:
 
     def claims(self) -> pd.DataFrame:
         """What the paper claims of the table's accuracies, and the verdict of the records of this scale."""
-        found, lines = differences_at(self.scale, self.study.table), []
+        decided, lines = claims.verdicts(differences_at(self.scale, self.study.table)), []
         for claim in claims.stated():
             if claim.kind == "accuracy" and claim.table == self.study.table:
-                v = claims.verdict(claim, found, {})
+                v = decided[claim.id]
                 here = "–" if v.effect is None else f"{v.effect:+.1f}"
                 line = {"claim": claim.claim, "paper": f"{claims.paper_effect(claim):+.1f}"}
+                line |= {"holds in the printed table": claims.printed_verdict(claim)}
                 line |= {f"here ({self.scale})": here, "verdict": v.verdict}
-                lines.append(line | {"p": "–" if v.p is None else p_value(v.p)})
+                line["95 % interval"] = "–" if v.interval is None else "{:.1f} to {:.1f}".format(*v.interval)
+                lines.append(line | {"p, corrected": "–" if v.p is None else p_value(v.p)})
         return self._show(lines or [{"claim": "none on this table in data/paper/claims.csv"}], "claims")
 
     def runs(self) -> pd.DataFrame:
@@ -347,12 +349,11 @@ def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[t
 
 def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
     """The cells of one comparison: mean difference over the seeds that both have, its 95 % interval, p of a t-test."""
-    gaps = paired_differences(ours, base)
-    line = {"ours": round(sum(gaps) / len(gaps), 1) if gaps else None}
-    if test := claims.paired_test(gaps):  # the test that decides the claims
-        low, high = test.confidence_interval(0.95)
-        line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": p_value(test.pvalue)}
-    return line | {"seeds": len(gaps)}
+    gap = difference(ours, base)
+    line = {"ours": round(gap.mean, 1) if gap.points else None}
+    if gap.interval:
+        line |= {"95 % interval": "{:.1f} to {:.1f}".format(*gap.interval), "p": p_value(gap.p())}
+    return line | {"seeds": len(gap.points)}
 
 
 def _size(result: Result) -> costs.NetworkSize:

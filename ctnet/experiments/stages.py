@@ -49,9 +49,12 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     scores, shuffled = (score(network, split, e.protocol, shuffled, workers=workers) for shuffled in (False, True))
     distributed.from_rank_0(lambda: scores.save(plan.scores))
     data = {"name": split.info.name, "version": split.info.version, "splits": split.info.splits}
+    data |= {"content": plan.content[plan.test_set], "classes": list(split.info.classes)} | _groups(split.info)
     return {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)},
-        "data": data | {"content": plan.content[plan.test_set], "classes": list(split.info.classes)},
+        "data": data
+        | {"content": plan.content[plan.test_set], "classes": list(split.info.classes)}
+        | _groups(split.info),
         "metrics": metrics(scores) | {"shuffled": metrics(shuffled)},
         "training": network.course,
         "predictions": scores.predictions.tolist(),
@@ -150,3 +153,8 @@ def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "VideoDat
     most = info.extra["drawn"]["difficulty"]["noise"][1]
     split.manifest = split.manifest.only(strict, [c for c in split.manifest.conditions or () if float(c) <= most])
     return split
+
+
+def _groups(info: "DataInfo") -> dict:
+    """What groups the classes: their tiers and time-reversed partners, where the set has them."""
+    return {key: list(value) for key in ("tiers", "reverse") if (value := getattr(info, key))}

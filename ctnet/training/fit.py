@@ -15,6 +15,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
+from torch._dynamo.exc import BackendCompilerFailed
 from torch.utils.data import DataLoader
 
 from ctnet import console, distributed
@@ -158,13 +159,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 @contextmanager
 def _clear_errors(trainer: L.Trainer, folder: Path) -> Iterator[None]:
-    """Say what to do after Ctrl-C, on which Lightning exits, and after an error of the disk."""
+    """Say what to do after Ctrl-C, on which Lightning exits, and after an error of the disk or the compiler."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit:
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt(f"interrupted in epoch {trainer.current_epoch}; the same command resumes") from None
+    except BackendCompilerFailed as error:
+        reason = str(error.inner_exception).strip().splitlines()[0]
+        raise TrainingError(
+            f"the steps cannot be compiled ({reason}); install a C++ compiler (g++), or train without `compiled`"
+        ) from error
     except BrokenPipeError:  # from the progress bar: nobody reads it any more
         raise
     except OSError as error:

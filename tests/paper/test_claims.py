@@ -12,6 +12,7 @@ from ctnet import paths
 from ctnet.errors import ConfigError, DataError
 from ctnet.paper import claims, evidence, printed
 from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Verdict
+from ctnet.paper.statistics import Difference
 from ctnet.paths import ROOT
 
 CLAIMS = {claim.id: claim for claim in claims.stated()}
@@ -249,6 +250,7 @@ def test_tables_and_verdicts_use_the_same_test(gaps):
 
     class Run:
         metrics = {}
+        record = {"data": {}, "labels": [], "predictions": []}
 
         def __init__(self, seed, value):
             self.seed, self.value = seed, value
@@ -268,7 +270,7 @@ def test_every_decided_verdict_has_a_badge():
     from ctnet.paper import evidence
 
     assert set(claims_page.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(claims_page.BADGES.values())) == 4
-    found = evidence.Evidence({MORE.comparisons[0]: [-1.0, 0.5]}, {MORE.comparisons[0]: "cpu"})
+    found = evidence.Evidence({MORE.comparisons[0]: Difference.over_seeds([-1.0, 0.5])}, {MORE.comparisons[0]: "cpu"})
     assert "{bdg-secondary}`undecided`" in claims_page.claims_table(found)
 
 
@@ -305,7 +307,9 @@ def test_importing_the_tables_loads_no_heavy_package():
 
 def test_claims_json_has_one_object_for_each_claim():
     comparison = MORE.comparisons[0]
-    found = evidence.Evidence({comparison: [1.0, 2.0, 3.0]}, {comparison: "cpu"}, {"field-k": True})
+    found = evidence.Evidence(
+        {comparison: Difference.over_seeds([1.0, 2.0, 3.0])}, {comparison: "cpu"}, {"field-k": True}
+    )
     objects = evidence.claims_json(found)
     assert [o["id"] for o in objects] == [claim.id for claim in claims.stated()]
     keys = ["id", "kind", "table", "claim", "verdict", "effect", "interval", "p", "seeds", "scale"]
@@ -324,6 +328,6 @@ def test_claims_json_has_one_object_for_each_claim():
 
 def test_claim_with_a_comparison_missing_has_no_scale():
     claim = CLAIMS["2b-best"]
-    found = evidence.Evidence({claim.comparisons[0]: [1.0, 2.0]}, {claim.comparisons[0]: "cpu"})
+    found = evidence.Evidence({claim.comparisons[0]: Difference.over_seeds([1.0, 2.0])}, {claim.comparisons[0]: "cpu"})
     (line,) = [o for o in evidence.claims_json(found) if o["id"] == claim.id]
     assert line["verdict"] == UNMEASURED and line["scale"] is None
