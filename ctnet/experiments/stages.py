@@ -35,6 +35,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
         WeightsError: The kept weights were trained on other clips than the data set holds now.
     """
     from ctnet.inference.evaluate import score, test_split
+    from ctnet.inference.localization import localization
     from ctnet.inference.scores import metrics
 
     e, made = plan.experiment, provenance.provenance()  # now, because the commit may change during training
@@ -50,7 +51,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     distributed.from_rank_0(lambda: scores.save(plan.scores))
     data = {"name": split.info.name, "version": split.info.version, "splits": split.info.splits}
     data |= {"content": plan.content[plan.test_set], "classes": list(split.info.classes)} | _groups(split.info)
-    return {
+    record = {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)},
         "data": data
         | {"content": plan.content[plan.test_set], "classes": list(split.info.classes)}
@@ -61,6 +62,9 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
         "labels": scores.labels.tolist(),
         "provenance": made | {"finished": provenance.now()},
     }
+    if found := localization(network, split) if e.protocol.views == 1 else None:
+        record["metrics"]["localization"] = found
+    return record
 
 
 def _carry_out_start(start: Plan, workers: int, progress: bool) -> None:
