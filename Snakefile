@@ -30,6 +30,7 @@ USES = {
     "protocols": DATA + ["ctnet/protocol.py"] + glob("data/paper/*.csv"),
     "ct_module": glob("ctnet/models/*.py"),
     "cost": glob("ctnet/models/*.py") + glob("data/paper/*.csv"),
+    "figure_5": glob("ctnet/models/*.py") + glob("data/paper/*.csv"),
     "speed": glob("data/results/bench/*.json"),
     "reliability": glob("data/results/soak/*.json"),
     "grid_words": RESULTS + PROBES,

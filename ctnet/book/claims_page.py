@@ -1,6 +1,7 @@
 """The table of the paper's claims: for each the paper's effect, ours, and the verdict."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from ctnet.book.status import cell
 from ctnet.book.tables import p_value
@@ -8,6 +9,9 @@ from ctnet.paper import claims
 from ctnet.paper.claims import Claim
 from ctnet.paper.evidence import Evidence
 from ctnet.paper.printed import row
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BADGES = {"supported": "success", "partly": "warning", "undecided": "secondary", "not": "danger"}
 PLAIN_BADGE = "light"
@@ -41,6 +45,31 @@ def claims_table(found: Evidence) -> str:
         cells = [cell(claim.claim + note), _where(claim), _printed(claim), here, badge, p]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def other_claims(table: str) -> "pd.DataFrame":
+    """The claims on one table that no accuracy recorded here decides: on costs, and against other people's networks.
+
+    Args:
+        table: Name of the table, such as "3".
+
+    Returns:
+        A line for each claim: the paper's effect, that of our count, the verdict, and what a test would need.
+
+    Example:
+        >>> other_claims("2a")["verdict"].tolist()
+        ['supported', 'supported']
+    """
+    import pandas as pd
+
+    lines = []
+    for claim in claims.stated():
+        if claim.table == table and claim.kind in ("cost", "sota"):
+            v = claims.verdict(claim, {}, {})
+            counted = "–" if v.effect is None else _effect(claim, v.effect)
+            line = {"claim": claim.claim, "paper": _printed(claim), "counted here": counted}
+            lines.append(line | {"verdict": v.verdict, "a test would need": claim.needs or "–"})
+    return pd.DataFrame(lines)
 
 
 def _where(claim: Claim) -> str:

@@ -4,18 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from time import time
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ctnet.book.collect import at_hand, obtain
 from ctnet.book.tables import label, mean_interval, mean_sd, p_value, provenance, show, size_cells
-from ctnet.data.home import DRAWN
-from ctnet.data.prepare import prepare
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
-from ctnet.experiments.records import Result, recorded, validated
-from ctnet.experiments.runner import run_all
+from ctnet.experiments.records import Result, validated
 from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
 from ctnet.paper.evidence import difference, differences_at, headline
@@ -60,7 +57,7 @@ class Report:
             line = {"row": label(row), f"paper: {self.column} (%)": row.printed.get(self.column, "–")}
             line |= {"paper: GFLOPs": row.printed.get("gflops", "–"), "here (%)": mean_interval(values)}
             lines.append(line | {"seeds": len(runs)} | size_cells(self.sizes[name]))
-        return self._show(lines, "results")
+        return self._show(lines or [{"row": "not measured at this scale"}], "results")
 
     def paper(self) -> pd.DataFrame:
         """What the paper prints for each row, beside our count of the paper's network at full width."""
@@ -114,23 +111,27 @@ class Report:
         """The record behind each number: seed, protocol, minutes, commit, date, file, device."""
         return show(provenance(self.records), f"table_{self.study.table}_runs")
 
-    def tiers(self) -> "Figure":
-        """Accuracy of each row on each tier: a bar for the mean, a point for each seed."""
+    def tiers(self, rows: Sequence[str] | None = None) -> "Figure":
+        """Accuracy of each row on each tier: a bar for the mean, a point for each seed.
+
+        Args:
+            rows: Names of rows, of which those of the report are drawn. Default: all.
+        """
         from ctnet.book import plots
 
-        return plots.tiers({label(self._row(name)): runs for name, runs in self.records.items()})
+        return plots.tiers(self._labelled(rows))
 
-    def curve(self) -> "Figure":
-        """Accuracy of each row on the strict tier against the noise of the test clips."""
+    def curve(self, rows: Sequence[str] | None = None) -> "Figure":
+        """Accuracy of each row on the strict tier against the noise of the test clips; `rows` as in `tiers`."""
         from ctnet.book import plots
 
-        return plots.curve({label(self._row(name)): runs for name, runs in self.records.items()})
+        return plots.curve(self._labelled(rows))
 
-    def learning(self) -> "Figure":
-        """How soon each row learns the pairs of the strict tier."""
+    def learning(self, rows: Sequence[str] | None = None) -> "Figure":
+        """How soon each row learns the pairs of the strict tier; `rows` as in `tiers`."""
         from ctnet.book import plots
 
-        return plots.learning({label(self._row(name)): runs for name, runs in self.records.items()})
+        return plots.learning(self._labelled(rows))
 
     def solved(self, share: float = 90.0) -> pd.DataFrame:
         """Training clips seen, in thousands, until a pair of the strict tier is told apart: median over seeds.
@@ -207,6 +208,10 @@ class Report:
         ]
         return [pair for pair in dict.fromkeys(pairs) if set(pair) <= self.records.keys()]
 
+    def _labelled(self, rows: Sequence[str] | None) -> dict[str, Sequence[Result]]:
+        """Label of a row -> its records."""
+        return {label(self._row(name)): runs for name, runs in self.records.items() if rows is None or name in rows}
+
     def _row(self, name: str) -> printed.Row:
         return printed.row(f"{self.study.table}/{name}")
 
@@ -229,13 +234,14 @@ def report(
 
     Args:
         table: Name of the table, such as "2a".
-        scale: `smoke`, `cpu`, `gpu` or `paper`. At `smoke` all that is missing is run, which takes a minute.
+        scale: `smoke`, `cpu`, `gpu` or `paper`. At `smoke` all that is missing is run, which takes a minute or so.
         rows: Names of rows. Default: every row of ours that has an experiment at this scale.
         seeds: Seeds to use. Default: the scale's.
         epochs: Epochs to train. Default: the recipe's.
         column: Column of accuracies, where the table has several. Default: the first.
         data: Data set to train and test on. Default: the table's at this scale.
-        missing: Run what has no record.
+        missing: Run what has no record. Below the `paper` scale nothing is run where the videos of a data set are
+            absent; a printed line says so.
         fresh: Run everything again and replace the records.
 
     Returns:
@@ -257,7 +263,8 @@ def report(
     chosen = [name for name in ours if name in rows] if rows else list(ours)
     wanted = {name: study.experiments(ours[name], scale, column, seeds, epochs, data) for name in chosen}
     wanted = {name: made for name, made in wanted.items() if made}
-    return Report(study, scale, column, wanted, obtain(wanted, fresh, missing or scale == "smoke"))
+    missing = (missing or scale == "smoke") and (scale == "paper" or at_hand(wanted))
+    return Report(study, scale, column, wanted, obtain(wanted, fresh, missing))
 
 
 def networks_on(
@@ -268,6 +275,7 @@ def networks_on(
     missing: bool = False,
     init: str | None = None,
     epochs: int | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> dict[str, list[Result]]:
     """Collect the records of networks on one data set, which need not be in the paper.
 
@@ -279,6 +287,7 @@ def networks_on(
         missing: Run what has no record.
         init: What the weights start from. Default: the scale's.
         epochs: Epochs to train. Default: the recipe's.
+        seeds: Seeds to use. Default: the scale's.
 
     Returns:
         Network -> its records, one for each seed.
@@ -287,28 +296,8 @@ def networks_on(
         >>> list(networks_on("grid16", ["tsn_resnet50", "ctnet_resnet50"], "cpu"))
         ['tsn_resnet50', 'ctnet_resnet50']
     """
-    wanted = {model: per_seed(model, scale, data, init=init, epochs=epochs) for model in models}
+    wanted = {model: per_seed(model, scale, data, seeds, init, epochs) for model in models}
     return obtain(wanted, fresh, missing)
-
-
-def obtain(
-    wanted: Mapping[str, Sequence[Experiment | Ensemble]], fresh: bool, missing: bool
-) -> dict[str, list[Result]]:
-    """The records of experiments, by name: run them if asked, else read what is recorded.
-
-    What is run gets MotionPairs drawn at its scale if it is not there.
-    """
-    every = [e for made in wanted.values() for e in made]
-    if fresh or (missing and len(recorded(every)) < len(every)):
-        for scale in {e.scale for e in every if DRAWN in _sets(e)}:
-            prepare(DRAWN, scale)
-    since = time()  # shared by all rows, so that rows of one training train once
-    return {name: run_all(made, fresh, missing, since) for name, made in wanted.items()}
-
-
-def _sets(e: Experiment | Ensemble) -> set[str | None]:
-    """Names of the data sets that an experiment or an ensemble needs."""
-    return {name for m in getattr(e, "members", [e]) for name in (m.data, m.init, m.test_data)}
 
 
 def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import t
 
 from ctnet import paths
+from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.records import Result
 from ctnet.paper import costs, printed
 
@@ -52,7 +53,7 @@ def size_cells(size: costs.NetworkSize | None) -> dict:
 
 
 def label(row: printed.Row) -> str:
-    """A row's name in its table: the method, with the frames or the row's id where several share it.
+    """A row's name in its table, unlike that of any other row: the method, and the frames or the row's id if needed.
 
     Args:
         row: A row of the paper's tables.
@@ -60,7 +61,30 @@ def label(row: printed.Row) -> str:
     same = [r for r in printed.rows() if r.table == row.table and r.method == row.method]
     backbones = {r.backbone for r in same}
     detail = [row.frames or row.row] if len(same) > len(backbones) else [row.backbone] if len(backbones) > 1 else []
+    twins = [r for r in same if row.frames in detail and r.frames == row.frames]
+    if len(twins) > 1:
+        detail.append(row.backbone if len({r.backbone for r in twins}) == len(twins) else row.row)
     return ", ".join([row.method, *detail]) if row.method else row.row
+
+
+def sub_dimensions(experiments: Mapping[str, Experiment]) -> pd.DataFrame:
+    """How the channels of each CT-Module are divided.
+
+    Args:
+        experiments: Label of a row -> an experiment with its network.
+
+    Returns:
+        A line for each row and a column for each CT-block: `32 = 8 x 4` for C = 32, C1 = 8 and C2 = 4.
+    """
+    from ctnet.models.zoo import configured
+
+    lines = []
+    for name, e in experiments.items():
+        config, line = configured(e.model, **dict(e.overrides)), {"row": name}
+        for site, (c_in, c) in config.ct_sites().items():
+            line[site] = f"{c} = " + " x ".join(map(str, config.ct.resolve(c, c_in).sizes))
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def cost_table(*names: str) -> pd.DataFrame:

@@ -182,3 +182,12 @@ def test_cost_claim_shows_its_rows_and_both_ratios():
     assert (printed, here) == ("1.020 ×", "1.019 ×")  # 36.3 / 35.6 as printed
     _, stated, counted = (cell.strip() for cell in lines["The ensemble of four CT-Nets needs 280 GFLOPs"])
     assert (stated, counted) == ("280 GFLOPs", "279.6 GFLOPs")
+
+
+def test_claims_of_a_table_that_no_accuracy_decides():
+    shown = claims_page.other_claims("3")
+    costs = shown[shown["counted here"] != "–"]
+    assert costs["paper"].tolist()[:2] == ["49.1 ×", "280 GFLOPs"] and costs["counted here"][6] == "279.6 GFLOPs"
+    others = shown[shown["counted here"] == "–"]
+    assert set(others["verdict"]) == {"not testable here"} and (others["a test would need"] != "–").all()
+    assert claims_page.other_claims("2c").empty

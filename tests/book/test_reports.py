@@ -167,6 +167,18 @@ def test_smoke_runs_what_is_missing(ran):
     assert [call[:3] for call in ran] == [("ct_resnet50", 0, False)]
 
 
+def test_rows_of_an_absent_data_set_are_not_run(ran, monkeypatch, place, capsys):
+    monkeypatch.setenv("CTNET_DATA", str(place / "data"))
+    for scale in ("smoke", "cpu"):
+        assert not any(report("7", scale, missing=True).records.values()) and ran == []
+        assert "the videos of grid16 are absent" in capsys.readouterr().out
+    report("7", "cpu")
+    assert capsys.readouterr().out == "", "nothing is said where nothing is to be run"
+    (place / "data" / "grid16").mkdir(parents=True)
+    report("7", "smoke", rows=["ct"], seeds=[3])
+    assert [call[:2] for call in ran] == [("ct_resnet50", 3)] and capsys.readouterr().out == ""
+
+
 def test_rows_seeds_and_epochs_choose_what_runs(ran):
     report("2g", "cpu", rows=["ct"], seeds=[5], epochs=3, missing=True)
     assert [call[:2] for call in ran] == [("ct_resnet50", 5)]
@@ -189,6 +201,12 @@ def test_unknown_name_error_lists_similar_names(arguments, message, ran):
 
 def test_rows_that_cannot_be_built_at_the_scale_are_left_out():
     assert "blocks1" not in report("2e", "cpu").records
+
+
+def test_table_without_experiments_says_so():
+    made = report("4", "cpu")
+    (line,) = frame_of(made.results())
+    assert made.records == {} and line["row"] == "not measured at this scale"
 
 
 def test_claims_of_a_table_have_verdicts():
@@ -237,6 +255,12 @@ def test_figures_show_every_seed(place):
     assert "MFLOPs" in right.get_xlabel() and "cpu" in right.get_title()
 
 
+def test_some_rows_of_a_table_are_drawn():
+    made = report_of("2g", {"tsn": [result(0, 12.0)], "ct": [result(0, 81.0)], "ct_pw": [result(0, 80.0)]})
+    _, legend = made.tiers(["ct", "tsn", "no such row"]).axes[0].get_legend_handles_labels()
+    assert legend == [tables.label(printed.row(f"2g/{name}")) for name in ("tsn", "ct")]
+
+
 def test_tables_are_kept_as_csv(place):
     report_of("2g", {"tsn": [result(0, 12.0)]}).accuracies()
     report_of("2g", {"tsn": [result(0, 12.0)]}).accuracies(csv="start_all")
@@ -279,4 +303,6 @@ def test_networks_are_run_only_when_asked(monkeypatch):
     assert networks_on("grid16", ["tsn_resnet50"], "cpu") == {"tsn_resnet50": []} and not made
     found = networks_on("grid16", ["tsn_resnet50"], "cpu", missing=True, init="motionpairs", epochs=3)
     assert {(e.data, e.init, e.recipe.epochs) for e in made} == {("grid16", "motionpairs", 3)}
-    assert len(found["tsn_resnet50"]) == len(scales.SCALES["cpu"].seeds)
+    assert len(found["tsn_resnet50"]) == len(scales.settings("cpu", "grid16").seeds)
+    networks_on("grid16", ["tsn_resnet50"], "cpu", missing=True, seeds=[7, 5])
+    assert [e.seed for e in made[-2:]] == [7, 5]

@@ -8,6 +8,7 @@ import pytest
 
 from ctnet.book import plots, tables
 from ctnet.paper import costs, printed
+from ctnet.paper.studies import STUDIES
 from tests.book.test_reports import on_data
 
 
@@ -55,11 +56,20 @@ def test_cost_without_a_printed_figure_has_no_agreement(monkeypatch):
     assert agrees("", 43.0) == (None, None, "–")
 
 
-def test_row_labels_are_unique_per_protocol():
-    for name in printed.tables():
-        labels = [(tables.label(row), row.protocols) for row in printed.rows() if row.table == name and row.models]
-        assert len(set(labels)) == len(labels), name
-        assert all(label for label, _ in labels)
+@pytest.mark.parametrize("name", printed.tables())
+def test_row_labels_are_unique_in_a_table(name):
+    """Plots and tables name a row by its label; the paper prints the same frames for two ensembles of Table 6."""
+    labels = [tables.label(row) for row in printed.rows() if row.table == name]
+    assert len(set(labels)) == len(labels) and all(labels)
+
+
+def test_sub_dimensions_are_those_of_each_block():
+    rows = {row.row: STUDIES["2d"].experiments(row, "cpu")[0] for row in printed.rows_of("2d")}
+    shown = tables.sub_dimensions(rows).set_index("row")
+    assert shown.loc["c2_1"].tolist() == ["32 = 32 x 1", "64 = 64 x 1", "128 = 128 x 1"]
+    assert shown.loc["c2_sqrt"].tolist() == ["32 = 8 x 4", "64 = 8 x 8", "128 = 16 x 8"]
+    plain = {"tsn": STUDIES["2g"].experiments(printed.row("2g/tsn"), "cpu")[0]}
+    assert tables.sub_dimensions(plain).columns.tolist() == ["row"]
 
 
 def test_cost_table_joins_several_tables():

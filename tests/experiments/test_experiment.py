@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 
 import pytest
@@ -13,6 +14,8 @@ from ctnet.data.loading import readers
 from ctnet.errors import ConfigError
 from ctnet.experiments import scales
 from ctnet.experiments.experiment import Ensemble, Experiment
+from ctnet.models.inception import CHOSEN_SITES
+from ctnet.models.zoo import signature
 from ctnet.protocol import Protocol
 from ctnet.training.recipe import Recipe
 from tests.support.toy import PLAIN
@@ -181,6 +184,19 @@ def test_one_experiment_for_each_seed_of_the_scale(scale):
         (settings.recipe, settings.protocol, settings.data, scale)
     }
     assert [e.seed for e in scales.per_seed("ctnet_resnet50", scale, seeds=[7, 5])] == [7, 5]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "cpu"])
+def test_narrow_inception_keeps_the_ct_modules_that_can_be_built(scale):
+    (tsn, *_), (ct, *_) = (scales.per_seed(f"{kind}_inception_v3", scale) for kind in ("tsn", "ctnet"))
+    assert dict(ct.overrides) == dict(tsn.overrides) | {"ct_blocks": scales.SMALL_INCEPTION_SITES}
+    assert tsn.protocol == ct.protocol and tsn.protocol.size == 75
+    built = []
+    for site in CHOSEN_SITES:
+        with suppress(ConfigError):
+            signature("ctnet_inception_v3", **dict(tsn.overrides), ct_blocks=(site,))
+            built.append(site)
+    assert tuple(built) == scales.SMALL_INCEPTION_SITES
 
 
 def test_paper_scale_has_the_recipe_of_a1():

@@ -14,7 +14,7 @@ from ctnet.errors import ConfigError
 from ctnet.experiments import records
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.experiments.scales import SCALES
-from ctnet.models.zoo import ZOO
+from ctnet.models.zoo import ZOO, signature
 from ctnet.paper import claims, evidence, printed, studies
 from ctnet.paper.printed import LABELS, OURS
 from ctnet.paper.studies import STUDIES, StandIn, Study
@@ -84,6 +84,14 @@ def test_every_two_rows_of_a_table_differ(table, scale):
     rows = [row for row in printed.rows_of(table) if row.models]
     same = {(a.row, b.row) for i, a in enumerate(rows) for b in rows[:i] if not STUDIES[table].differ(a, b, scale)}
     assert not same, "the same experiment"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("row", OWN, ids=[row.ref for row in OWN])
+def test_network_of_every_experiment_can_be_built(row, scale):
+    for made in STUDIES[row.table].experiments(row, scale)[:1]:
+        for e in getattr(made, "members", [made]):
+            signature(e.model, **dict(e.overrides))
 
 
 def test_other_peoples_rows_have_no_experiment():
