@@ -108,6 +108,24 @@ class Verdict(NamedTuple):
     seeds: int | None = None
 
 
+class Measurement(NamedTuple):
+    """What was found about a claim on a mechanism.
+
+    Attributes:
+        verdict: `supported`, `partly`, `undecided` or `not`.
+        found: What was measured, in a few words.
+        page: Page of the book that shows it, such as "runs/ct_module".
+
+    Example:
+        >>> Measurement("partly", "45 of 125 positions", "runs/ct_module").verdict
+        'partly'
+    """
+
+    verdict: str
+    found: str = ""
+    page: str = "runs/ct_module"
+
+
 @cache
 def stated() -> tuple[Claim, ...]:
     """All claims, in the paper's order.
@@ -246,7 +264,7 @@ def corrected(differences: Mapping[Comparison, Difference]) -> dict[tuple[str, C
 def verdict(
     claim: Claim,
     differences: Mapping[Comparison, Difference | Sequence[float]],
-    measured: Mapping[str, bool],
+    measured: Mapping[str, Measurement],
     ps: Mapping[tuple[str, Comparison], float] | None = None,
 ) -> Verdict:
     """Decide any claim.
@@ -267,7 +285,7 @@ def verdict(
         return cost_verdict(claim)
     if claim.kind == "mechanism":
         known = measured.get(claim.id)
-        return Verdict(UNMEASURED if known is None else SUPPORTED if known else NOT)
+        return Verdict(known.verdict if known else UNMEASURED)
     ps = ps or {}
     parts = [accuracy_verdict(claim, differences.get(c, ()), ps.get((claim.id, c))) for c in claim.comparisons]
     names = {part.verdict for part in parts}
@@ -283,13 +301,13 @@ def verdict(
 
 def verdicts(
     differences: Mapping[Comparison, Difference] | None = None,
-    measured: Mapping[str, bool] | None = None,
+    measured: Mapping[str, Measurement] | None = None,
 ) -> dict[str, Verdict]:
     """Decide every claim; the p values of a table are corrected together.
 
     Args:
         differences: (row, row, column) -> difference of accuracy.
-        measured: Id of a mechanism claim -> whether its measurement confirmed it.
+        measured: Id of a claim on a mechanism -> what was found.
 
     Returns:
         Claim id -> verdict. A claim in neither of the two is "not yet measured".

@@ -1,15 +1,16 @@
 """What decides the claims: differences of recorded accuracies, and measurements of mechanisms."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ctnet.experiments.records import Result, recorded
-from ctnet.experiments.scales import SCALES
+from ctnet.experiments.scales import SCALES, per_seed
 from ctnet.paper import claims
-from ctnet.paper.claims import Claim, Comparison
+from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, Claim, Comparison, Measurement
 from ctnet.paper.printed import row
-from ctnet.paper.statistics import Difference
+from ctnet.paper.statistics import Difference, holm
 from ctnet.paper.studies import STUDIES
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Evidence:
     Attributes:
         differences: (row, row, column) -> difference of accuracy.
         scales: The scale that each of these comes from.
-        measured: Id of a mechanism claim -> whether its measurement confirmed it.
+        measured: Id of a claim on a mechanism -> what was found.
 
     Example:
         >>> evidence().scales["2a/ct", "2a/csn", "top1"]
@@ -34,19 +35,83 @@ class Evidence:
 
     differences: Mapping[Comparison, Difference] = field(default_factory=dict)
     scales: Mapping[Comparison, str] = field(default_factory=dict)
-    measured: Mapping[str, bool] = field(default_factory=dict)
+    measured: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 def evidence() -> Evidence:
     """Collect what is recorded, from the largest scale that has both rows of a comparison, and measure mechanisms."""
-    from ctnet.models import interaction
-
     found, at = {}, {}
     for scale in PAGES:
         for comparison, gap in differences_at(scale).items():
             if gap.points:
                 found[comparison], at[comparison] = gap, scale
-    return Evidence(found, at, interaction.measured())
+    return Evidence(found, at, mechanisms() | saliency())
+
+
+def mechanisms() -> dict[str, Measurement]:
+    """What Table 1 says of the interaction field, measured.
+
+    A field that has the stated extent, but leaves positions inside it out, supports its claim only partly.
+    """
+    from ctnet.models import interaction
+
+    found = {name: Measurement(SUPPORTED if holds else NOT) for name, holds in interaction.measured().items()}
+    fields = interaction.table_1()["CT-Module, K = 2"]
+    for name, field_ in (("field-one", fields[0]), ("field-k", fields[-1])):
+        box = math.prod(field_.extent)
+        if found[name].verdict == SUPPORTED and field_.positions < box:
+            found[name] = Measurement(PARTLY, f"{field_.positions} of {box} positions")
+    return found
+
+
+SALIENCY = {"CT-Net": "ctnet_resnet50", "R(2+1)D": "r2plus1d_resnet50", "CSN": "csn_resnet50"}  # Figure 3
+
+
+def saliency_runs(scale: str = "cpu") -> dict[str, list[Result]]:
+    """The records that say where the networks of Figure 3 look: name -> one for each seed that all three have."""
+    runs = {name: [r for r in recorded(per_seed(model, scale, seeds=range(8))) if "localization" in r.metrics]
+            for name, model in SALIENCY.items()}  # fmt: skip
+    common = set.intersection(*({r.seed for r in of_network} for of_network in runs.values()))
+    return {name: [r for r in of_network if r.seed in common] for name, of_network in runs.items()}
+
+
+def saliency_gaps(scale: str = "cpu") -> dict[tuple[str, str], Difference]:
+    """How much more of CT-Net's saliency lies on what acts than of another network's, in points, paired by seed.
+
+    Returns:
+        (other network, metric of `inference.localization`) -> difference. Energy in space and time decides the claim.
+    """
+    ours, *others = (runs := saliency_runs(scale))
+    return {
+        (other, metric): Difference.over_seeds(
+            [a.metric(f"localization.{metric}") - b.metric(f"localization.{metric}")
+             for a, b in zip(runs[ours], runs[other], strict=True)]
+        )
+        for other in others
+        for metric in ("energy", "pointing", "energy_time")
+    }  # fmt: skip
+
+
+def saliency() -> dict[str, Measurement]:
+    """Whether CT-Net looks more at what acts than R(2+1)D and CSN, in space and in time (4.3), at the cpu scale.
+
+    Four comparisons, their p values corrected together. `supported` if CT-Net leads in all of them, `not` if it trails
+    in one, else `partly` if its mean is higher in all, `undecided` otherwise.
+    """
+    gaps = {key: gap for key, gap in saliency_gaps().items() if key[1] != "pointing" and gap.error is not None}
+    if not gaps:
+        return {}
+    ps = holm({key: gap.p() for key, gap in gaps.items()})
+    ahead = [gap.mean > 0 for gap in gaps.values()]
+    clear = [ps[key] < claims.LEVEL for key in gaps]
+    if any(sure and not up for sure, up in zip(clear, ahead, strict=True)):
+        verdict = NOT
+    elif all(ahead):
+        verdict = SUPPORTED if all(clear) else PARTLY
+    else:
+        verdict = claims.UNDECIDED
+    found = ", ".join(f"{gap.mean:+.1f} to {other}" for (other, metric), gap in gaps.items() if metric == "energy")
+    return {"saliency": Measurement(verdict, f"energy on what acts, points: {found}", "runs/figure_3")}
 
 
 def differences_at(scale: str, table: str | None = None) -> dict[Comparison, Difference]:
@@ -110,8 +175,8 @@ def right_minus_right(a: Result, b: Result, metric: str) -> "np.ndarray | None":
     """
     import numpy as np
 
-    data, labels = a.record.get("data", {}), np.array(a.record["labels"])
-    if not np.array_equal(labels, b.record["labels"]) or not len(labels):
+    data, labels = a.record.get("data", {}), np.array(list(a.record["labels"]))
+    if not np.array_equal(labels, list(b.record["labels"])) or not len(labels):
         return None
     chosen = np.ones(len(labels), bool)
     if metric != "top1":
