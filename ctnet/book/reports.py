@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ctnet.book.collect import at_hand, obtain
-from ctnet.book.tables import label, mean_interval, mean_sd, p_value, provenance, show, size_cells
+from ctnet.book.tables import label, mean_interval, mean_sd, p_value, paired, provenance, show, size_cells
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.experiments.records import Result, validated
-from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
-from ctnet.paper.evidence import difference, differences_at, headline
+from ctnet.paper.evidence import differences_at, headline
 from ctnet.paper.studies import Study, study_of
 
 if TYPE_CHECKING:
@@ -265,86 +264,3 @@ def report(
     wanted = {name: made for name, made in wanted.items() if made}
     missing = (missing or scale == "smoke") and (scale == "paper" or at_hand(wanted))
     return Report(study, scale, column, wanted, obtain(wanted, fresh, missing))
-
-
-def networks_on(
-    data: str,
-    models: Sequence[str],
-    scale: str,
-    fresh: bool = False,
-    missing: bool = False,
-    init: str | None = None,
-    epochs: int | None = None,
-    seeds: Sequence[int] | None = None,
-) -> dict[str, list[Result]]:
-    """Collect the records of networks on one data set, which need not be in the paper.
-
-    Args:
-        data: Name of the data set.
-        models: Names of networks.
-        scale: `smoke`, `cpu`, `gpu` or `paper`.
-        fresh: Run everything again and replace the records.
-        missing: Run what has no record.
-        init: What the weights start from. Default: the scale's.
-        epochs: Epochs to train. Default: the recipe's.
-        seeds: Seeds to use. Default: the scale's.
-
-    Returns:
-        Network -> its records, one for each seed.
-
-    Example:
-        >>> list(networks_on("grid16", ["tsn_resnet50", "ctnet_resnet50"], "cpu"))
-        ['tsn_resnet50', 'ctnet_resnet50']
-    """
-    wanted = {model: per_seed(model, scale, data, seeds, init, epochs) for model in models}
-    return obtain(wanted, fresh, missing)
-
-
-def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
-    """Accuracies of networks on a data set without tiers, beside the size of the networks.
-
-    Args:
-        results: Network -> its records.
-
-    Returns:
-        In order, shuffled, and the gap between the two: mean ± standard deviation over seeds, in per cent.
-
-    Example:
-        >>> networks_table(networks_on("grid16", ["tsn_resnet50"], "cpu"))["seeds"].tolist()
-        [3]
-    """
-    lines = []
-    for model, runs in results.items():
-        line = {"network": model}
-        for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
-            line[column] = mean_sd([r.metric(metric) for r in runs])
-        line |= {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"}
-        lines.append(line | size_cells(_size(runs[0]) if runs else None))
-    return pd.DataFrame(lines)
-
-
-def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Top-1 of one network minus another's, paired by seed, in points.
-
-    Args:
-        results: Network -> its records.
-        pairs: Names of two networks each.
-
-    Example:
-        >>> networks_compared(results, [("ctnet_resnet50", "tsn_resnet50")])["ours"]
-    """
-    return pd.DataFrame({"network": a, "minus": b} | paired(results[a], results[b]) for a, b in pairs)
-
-
-def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
-    """The cells of one comparison: mean difference over the seeds that both have, its 95 % interval, p of a t-test."""
-    gap = difference(ours, base)
-    line = {"ours": round(gap.mean, 1) if gap.points else None}
-    if gap.interval:
-        line |= {"95 % interval": "{:.1f} to {:.1f}".format(*gap.interval), "p": p_value(gap.p())}
-    return line | {"seeds": len(gap.points)}
-
-
-def _size(result: Result) -> costs.NetworkSize:
-    """The size of the network of a record."""
-    return costs.network_size(Experiment.from_dict(result.record["experiment"]), result.num_classes)

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from ctnet.book import plots, reports, tables
-from ctnet.book.reports import Report, networks_compared, networks_on, networks_table, report
+from ctnet.book.networks import networks_compared, networks_on, networks_table
+from ctnet.book.reports import Report, report
 from ctnet.errors import ConfigError
 from ctnet.experiments import records, runner, scales
 from ctnet.experiments.records import Result
