@@ -7,7 +7,7 @@ import torch
 from ctnet.book.pictures import show_clips
 from ctnet.book.tables import mean_sd, p_value
 from ctnet.data.home import DRAWN
-from ctnet.data.prepare import DRAWN_SIZES, prepare
+from ctnet.data.prepare import prepare
 from ctnet.errors import unknown
 from ctnet.experiments.scales import settings
 from ctnet.inference.evaluate import test_split
@@ -75,7 +75,6 @@ def tubes(name: str, scale: str = "cpu"):
     Raises:
         ConfigError: There is no such class in the tiers with acting things.
     """
-    scale = scale if scale in DRAWN_SIZES else "cpu"  # MotionPairs has no `paper` scale
     split = test_split(prepare(DRAWN, scale), settings(scale).protocol)
     chosen = {split.info.classes[label]: (clip, label, mask) for clip, label, mask in reversed(list(acting(split)))}
     if name not in chosen:
