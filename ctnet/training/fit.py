@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def train(
     workers: int = 0,
     accelerator: str = "auto",
     progress: bool = True,
-    validation: VideoDataset | None = None,
+    validation: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> dict:
     """Train a network in place; resume from `folder/last.ckpt` if it exists.
 
@@ -52,7 +52,7 @@ def train(
         workers: Processes that read videos, per rank; 0 reads in this process.
         accelerator: Of Lightning's Trainer: `auto`, `gpu` or `cpu`.
         progress: Whether to show a progress bar on standard error.
-        validation: A split in test mode with one view for each video, scored after each epoch; it decides nothing.
+        validation: Called with the network after each epoch; the values that it returns are kept and decide nothing.
 
     Returns:
         The record of the run: `epochs` (loss, accuracy, unreadable videos and validation of each), `seconds`,

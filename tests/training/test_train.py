@@ -318,11 +318,12 @@ def test_missing_compiler_is_named(toy, tmp_path, monkeypatch):
 def test_validation_is_kept_with_each_epoch_and_changes_no_weight(toy, unbroken, tmp_path):
     write_set(tmp_path / "other", clips=6, seed=1, split="test")
     split = evaluate.test_split(tmp_path / "other", Protocol(4, size=32))
-    net, record = fit(toy, tmp_path / "run", validation=split)
+    protocol = Protocol(4, size=32)
+    net, record = fit(toy, tmp_path / "run", validation=lambda n: scores.learnt(evaluate.score(n, split, protocol)))
     found = [e["validation"] for e in record["epochs"]]
     assert len(found) == 3 and all(set(f) == {"red", "green"} for f in found)
     assert same_weights(net, unbroken[1])
-    last = scores.learnt(evaluate.score(net, split, Protocol(4, size=32)))
+    last = scores.learnt(evaluate.score(net, split, protocol))
     assert found[-1] == last
 
 
