@@ -21,7 +21,6 @@ from benchmarks.inference import DTYPES, NETS, TREATMENTS, inference, kept, thro
 from benchmarks.reading import loader
 from benchmarks.training import training, training_set
 from ctnet import paths
-from ctnet.data.loading import readers
 from ctnet.errors import ConfigError
 from ctnet.experiments import provenance, records
 
@@ -64,7 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--rounds", type=_whole(1), default=7, help="rounds of each measurement (default: %(default)s)")
     p.add_argument("--frames", type=_whole(1, 1000), default=8, help="frames of a clip (default: %(default)s)")
     p.add_argument("--size", type=_whole(1, 4096), default=224, help="pixels of a square crop (default: %(default)s)")
-    p.add_argument("--workers", type=_whole(0), default=readers(), help="processes that read videos, in `training`")
     p.add_argument("--threads", type=_whole(1), help="threads of PyTorch (default: all cores)")
     p.add_argument("--out", type=Path, help="file of the record (default: runs/bench.json)")
     p.add_argument("--record", action="store_true", help="also keep the record in data/results/bench, for the book")

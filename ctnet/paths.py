@@ -34,6 +34,11 @@ def paper_root() -> Path:
     return ROOT / "data" / "paper"
 
 
+def weights_root() -> Path:
+    """Return the folder of the weights that are part of the repository."""
+    return ROOT / "data" / "weights"
+
+
 def writable(path: Path) -> None:
     """Check that a file can be written at a path, before the work for it is done.
 

@@ -4,6 +4,7 @@ The exported names are imported when they are first used, so that `import ctnet.
 
     report, Report                                   a table of the paper and its records at one scale
     networks_on, networks_table, networks_compared   networks on a data set that need not be in the paper
+    validation_table                                 accuracies on which the settings of a scale were chosen
 """
 
 from ctnet import lazy
@@ -13,8 +14,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     {
         "Report": "reports",
         "report": "reports",
-        "networks_on": "reports",
-        "networks_table": "reports",
-        "networks_compared": "reports",
+        "networks_on": "networks",
+        "networks_table": "networks",
+        "networks_compared": "networks",
+        "validation_table": "networks",
     },
 )

@@ -28,8 +28,8 @@ def claims_table(found: Evidence) -> str:
     head = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     lines = [
         f"{len(verdicts)} claims: {head}.\n",
-        "| claim | where | paper | here | verdict | p |",
-        "|---|---|---:|---:|---|---:|",
+        "| claim | where | paper | holds in the printed tables | here | verdict | p |",
+        "|---|---|---:|---|---:|---|---:|",
     ]
     for claim in claims.stated():
         verdict = verdicts[claim.id]
@@ -38,11 +38,12 @@ def claims_table(found: Evidence) -> str:
         scales = sorted({found.scales[c] for c in claim.comparisons if c in found.scales})
         if here and claim.kind == "accuracy":
             here += f" ({', '.join(scales)})"
-        if claim.kind == "mechanism" and claim.id in found.measured:
-            here = "{doc}`measured </runs/ct_module>`"
+        if claim.kind == "mechanism" and (known := found.measured.get(claim.id)):
+            here = f"{{doc}}`{known.found or 'measured'} </{known.page}>`"
         p = "" if verdict.p is None else p_value(verdict.p)
         note = f" (needs {claim.needs})" if claim.needs else ""
-        cells = [cell(claim.claim + note), _where(claim), _printed(claim), here, badge, p]
+        holds = claims.printed_verdict(claim) if claim.kind in ("accuracy", "sota") else ""
+        cells = [cell(claim.claim + note), _where(claim), _printed(claim), holds, here, badge, p]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

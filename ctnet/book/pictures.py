@@ -115,14 +115,14 @@ def overview(scale: str = "cpu", pair: Sequence[str] = ("red leads blue", "red l
     from ctnet.data import VideoDataset, prepare
 
     size = prepare.DRAWN_SIZES[scale].size
-    clips = VideoDataset(prepare.prepare("motionpairs", scale), "train", 8, size, train=False)
+    clips = VideoDataset(prepare.prepare("motionpairs", scale), "test", 8, size, train=False)
     names = clips.info.classes
     wanted = {label(row): study_of("2g").experiments(row, scale) for row in printed.rows_of("2g") if row.models}
     results = {name: recorded(made) for name, made in wanted.items() if made}
     figure = plt.figure(figsize=(11, 2.7))
     left, right = figure.subfigures(1, 2)
     for axis, name in zip(left.subplots(2, 1), pair, strict=True):
-        clip = clips[len(names) + names.index(name)][0][0]
+        clip = clips[names.index(name)][0][0]
         axis.imshow(np.concatenate(list(np.asarray(clip.permute(1, 2, 3, 0))), axis=1))
         axis.set(xticks=[], yticks=[])
         axis.set_title(name, fontsize=10, loc="left")

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ctnet.book.collect import at_hand, obtain
-from ctnet.book.tables import label, mean_interval, mean_sd, p_value, provenance, show, size_cells
+from ctnet.book.tables import label, mean_interval, mean_sd, p_value, paired, provenance, show, size_cells
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.experiments.records import Result, validated
-from ctnet.experiments.scales import per_seed
 from ctnet.paper import claims, costs, printed
-from ctnet.paper.evidence import differences_at, headline, paired_differences
+from ctnet.paper.evidence import differences_at, headline
 from ctnet.paper.studies import Study, study_of
 
 if TYPE_CHECKING:
@@ -95,14 +94,16 @@ class Report:
 
     def claims(self) -> pd.DataFrame:
         """What the paper claims of the table's accuracies, and the verdict of the records of this scale."""
-        found, lines = differences_at(self.scale, self.study.table), []
+        decided, lines = claims.verdicts(differences_at(self.scale, self.study.table)), []
         for claim in claims.stated():
             if claim.kind == "accuracy" and claim.table == self.study.table:
-                v = claims.verdict(claim, found, {})
+                v = decided[claim.id]
                 here = "–" if v.effect is None else f"{v.effect:+.1f}"
                 line = {"claim": claim.claim, "paper": f"{claims.paper_effect(claim):+.1f}"}
+                line |= {"holds in the printed table": claims.printed_verdict(claim)}
                 line |= {f"here ({self.scale})": here, "verdict": v.verdict}
-                lines.append(line | {"p": "–" if v.p is None else p_value(v.p)})
+                line["95 % interval"] = "–" if v.interval is None else "{:.1f} to {:.1f}".format(*v.interval)
+                lines.append(line | {"p, corrected": "–" if v.p is None else p_value(v.p)})
         return self._show(lines or [{"claim": "none on this table in data/paper/claims.csv"}], "claims")
 
     def runs(self) -> pd.DataFrame:
@@ -264,87 +265,3 @@ def report(
     wanted = {name: made for name, made in wanted.items() if made}
     missing = (missing or scale == "smoke") and (scale == "paper" or at_hand(wanted))
     return Report(study, scale, column, wanted, obtain(wanted, fresh, missing))
-
-
-def networks_on(
-    data: str,
-    models: Sequence[str],
-    scale: str,
-    fresh: bool = False,
-    missing: bool = False,
-    init: str | None = None,
-    epochs: int | None = None,
-    seeds: Sequence[int] | None = None,
-) -> dict[str, list[Result]]:
-    """Collect the records of networks on one data set, which need not be in the paper.
-
-    Args:
-        data: Name of the data set.
-        models: Names of networks.
-        scale: `smoke`, `cpu`, `gpu` or `paper`.
-        fresh: Run everything again and replace the records.
-        missing: Run what has no record.
-        init: What the weights start from. Default: the scale's.
-        epochs: Epochs to train. Default: the recipe's.
-        seeds: Seeds to use. Default: the scale's.
-
-    Returns:
-        Network -> its records, one for each seed.
-
-    Example:
-        >>> list(networks_on("grid16", ["tsn_resnet50", "ctnet_resnet50"], "cpu"))
-        ['tsn_resnet50', 'ctnet_resnet50']
-    """
-    wanted = {model: per_seed(model, scale, data, seeds, init, epochs) for model in models}
-    return obtain(wanted, fresh, missing)
-
-
-def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
-    """Accuracies of networks on a data set without tiers, beside the size of the networks.
-
-    Args:
-        results: Network -> its records.
-
-    Returns:
-        In order, shuffled, and the gap between the two: mean ± standard deviation over seeds, in per cent.
-
-    Example:
-        >>> networks_table(networks_on("grid16", ["tsn_resnet50"], "cpu"))["seeds"].tolist()
-        [3]
-    """
-    lines = []
-    for model, runs in results.items():
-        line = {"network": model}
-        for column, metric in (("in order", "top1"), ("shuffled", "shuffled.top1"), ("order gap", "order_gap")):
-            line[column] = mean_sd([r.metric(metric) for r in runs])
-        line |= {"seeds": len(runs), "test clips": runs[0].metrics["clips"] if runs else "–"}
-        lines.append(line | size_cells(_size(runs[0]) if runs else None))
-    return pd.DataFrame(lines)
-
-
-def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Top-1 of one network minus another's, paired by seed, in points.
-
-    Args:
-        results: Network -> its records.
-        pairs: Names of two networks each.
-
-    Example:
-        >>> networks_compared(results, [("ctnet_resnet50", "tsn_resnet50")])["ours"]
-    """
-    return pd.DataFrame({"network": a, "minus": b} | paired(results[a], results[b]) for a, b in pairs)
-
-
-def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
-    """The cells of one comparison: mean difference over the seeds that both have, its 95 % interval, p of a t-test."""
-    gaps = paired_differences(ours, base)
-    line = {"ours": round(sum(gaps) / len(gaps), 1) if gaps else None}
-    if test := claims.paired_test(gaps):  # the test that decides the claims
-        low, high = test.confidence_interval(0.95)
-        line |= {"95 % interval": f"{low:.1f} to {high:.1f}", "p": p_value(test.pvalue)}
-    return line | {"seeds": len(gaps)}
-
-
-def _size(result: Result) -> costs.NetworkSize:
-    """The size of the network of a record."""
-    return costs.network_size(Experiment.from_dict(result.record["experiment"]), result.num_classes)

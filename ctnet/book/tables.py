@@ -13,6 +13,7 @@ from ctnet import paths
 from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.records import Result
 from ctnet.paper import costs, printed
+from ctnet.paper.evidence import difference
 
 RUN = ("row", "seed", "protocol", "minutes", "commit", "finished", "result", "device")
 _UNBROKEN = re.compile(" (?=±)|(?<=±) |(?<=<) ")  # the spaces inside `83.2 ± 1.1` and `< 0.001`
@@ -37,6 +38,15 @@ def mean_interval(values: Sequence[float]) -> str:
 def p_value(p: float) -> str:
     """Format a p value with three digits; below that, `< 0.001`."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
+    """The cells of one comparison: mean difference over the seeds that both have, its 95 % interval, p of a t-test."""
+    gap = difference(ours, base)
+    line = {"ours": round(gap.mean, 1) if gap.points else None}
+    if gap.interval:
+        line |= {"95 % interval": "{:.1f} to {:.1f}".format(*gap.interval), "p": p_value(gap.p())}
+    return line | {"seeds": len(gap.points)}
 
 
 def size_cells(size: costs.NetworkSize | None) -> dict:

@@ -1,5 +1,6 @@
 """The two stages of an experiment: train, or load the kept weights; then score the test split."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from ctnet.experiments.plan import Plan
 from ctnet.protocol import Protocol
 
 if TYPE_CHECKING:
-    from ctnet.data.dataset import VideoDataset
     from ctnet.data.manifest import DataInfo
     from ctnet.models.network import FrameNetwork
 
@@ -35,6 +35,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
         WeightsError: The kept weights were trained on other clips than the data set holds now.
     """
     from ctnet.inference.evaluate import score, test_split
+    from ctnet.inference.localization import localization
     from ctnet.inference.scores import metrics
 
     e, made = plan.experiment, provenance.provenance()  # now, because the commit may change during training
@@ -49,15 +50,21 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     scores, shuffled = (score(network, split, e.protocol, shuffled, workers=workers) for shuffled in (False, True))
     distributed.from_rank_0(lambda: scores.save(plan.scores))
     data = {"name": split.info.name, "version": split.info.version, "splits": split.info.splits}
-    return {
+    data |= {"content": plan.content[plan.test_set], "classes": list(split.info.classes)} | _groups(split.info)
+    record = {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)},
-        "data": data | {"content": plan.content[plan.test_set], "classes": list(split.info.classes)},
+        "data": data
+        | {"content": plan.content[plan.test_set], "classes": list(split.info.classes)}
+        | _groups(split.info),
         "metrics": metrics(scores) | {"shuffled": metrics(shuffled)},
         "training": network.course,
         "predictions": scores.predictions.tolist(),
         "labels": scores.labels.tolist(),
         "provenance": made | {"finished": provenance.now()},
     }
+    if found := localization(network, split) if e.protocol.views == 1 else None:
+        record["metrics"]["localization"] = found
+    return record
 
 
 def _carry_out_start(start: Plan, workers: int, progress: bool) -> None:
@@ -136,12 +143,13 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
     return network.eval()
 
 
-def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "VideoDataset | None":
-    """The clips of MotionPairs that show how soon a network learns; None for other sets.
+def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "Callable[[FrameNetwork], dict] | None":
+    """What shows how soon a network learns, on the validation split of MotionPairs; None for other sets.
 
-    They are those of the validation split that are in the strict tier and no noisier than the training clips.
+    The clips are those of the strict tier that are no noisier than the training clips.
     """
-    from ctnet.inference.evaluate import test_split
+    from ctnet.inference.evaluate import score, test_split
+    from ctnet.inference.scores import learnt
 
     if "validation" not in info.splits or "drawn" not in info.extra:
         return None
@@ -149,4 +157,9 @@ def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "VideoDat
     strict = [label for label, tier in enumerate(info.tiers) if tier == "strict"]
     most = info.extra["drawn"]["difficulty"]["noise"][1]
     split.manifest = split.manifest.only(strict, [c for c in split.manifest.conditions or () if float(c) <= most])
-    return split
+    return lambda network: learnt(score(network, split, protocol))
+
+
+def _groups(info: "DataInfo") -> dict:
+    """What groups the classes: their tiers and time-reversed partners, where the set has them."""
+    return {key: list(value) for key in ("tiers", "reverse") if (value := getattr(info, key))}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ctnet.errors import ConfigError, WeightsError
+from ctnet.errors import ConfigError, WeightsError, unknown
 from ctnet.models.network import CTConfig, FrameNetwork, as_tuple
 from ctnet.models.zoo import ZOO, create_model
-from ctnet.paths import atomic
+from ctnet.paths import atomic, weights_root
 from ctnet.protocol import Protocol
 
 State = dict[str, Tensor]
@@ -83,6 +83,28 @@ def load(path: str | Path) -> FrameNetwork:
     model = fill(model, state, str(path)).eval()
     model.classes, model.protocol = facts.get("classes"), protocol
     return model
+
+
+def shipped(name: str) -> Path:
+    """The weights of a small network that are part of the repository: seed 0 at the cpu scale, on MotionPairs.
+
+    Args:
+        name: Name of a network.
+
+    Returns:
+        Its file, for `load`.
+
+    Raises:
+        ConfigError: None are shipped for this network; the message names those that are.
+
+    Example:
+        >>> ctnet.load(ctnet.models.weights.shipped("ctnet_resnet50")).classes[0]
+        'pan left'
+    """
+    known = {path.stem: path for path in sorted(weights_root().glob("*.safetensors"))}
+    if name not in known:
+        raise unknown("network with weights in data/weights", name, known)
+    return known[name]
 
 
 def transfer(model: FrameNetwork, path: str | Path) -> FrameNetwork:

@@ -6,6 +6,7 @@ The exported names are imported when they are first used, so that `import ctnet.
     row_cost, RowCost, NetworkSize                     what the networks of the rows cost
     STUDIES, Study, StandIn, study_of, rows_json       the experiments behind a table
     Claim, Verdict, Evidence, claims_json              the claims and their verdicts
+    Difference, Measurement                            what decides them
 """
 
 from ctnet import lazy
@@ -28,7 +29,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "rows_json": "studies",
         "study_of": "studies",
         "Claim": "claims",
+        "Measurement": "claims",
         "Verdict": "claims",
+        "Difference": "statistics",
         "Evidence": "evidence",
         "claims_json": "evidence",
     },

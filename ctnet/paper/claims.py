@@ -5,7 +5,6 @@ claim must hold against each. Effects on accuracy are in points, `a` minus `b`, 
 """
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from ctnet.errors import ConfigError, DataError, unknown
 from ctnet.paper import costs, printed
+from ctnet.paper.statistics import Difference, holm
 
 SUPPORTED, PARTLY, UNDECIDED, NOT = "supported", "partly", "undecided", "not"
 UNMEASURED, UNTESTABLE = "not yet measured", "not testable here"
@@ -23,7 +23,7 @@ TESTS = {
     "sota": ("more", "comparable"),
     "mechanism": ("measured",),
 }
-LEVEL = 0.05  # of the paired t-test
+LEVEL = 0.05  # of the t-test
 MARGIN = 1.0  # points: two accuracies closer than this count as comparable
 SIMILAR, ROUGHLY_SIMILAR = 0.10, 0.25  # relative difference of two costs that the paper calls similar
 ALMOST = 0.05  # relative shortfall up to which a stated factor is partly supported
@@ -108,6 +108,24 @@ class Verdict(NamedTuple):
     seeds: int | None = None
 
 
+class Measurement(NamedTuple):
+    """What was found about a claim on a mechanism.
+
+    Attributes:
+        verdict: `supported`, `partly`, `undecided` or `not`.
+        found: What was measured, in a few words.
+        page: Page of the book that shows it, such as "runs/ct_module".
+
+    Example:
+        >>> Measurement("partly", "45 of 125 positions", "runs/ct_module").verdict
+        'partly'
+    """
+
+    verdict: str
+    found: str = ""
+    page: str = "runs/ct_module"
+
+
 @cache
 def stated() -> tuple[Claim, ...]:
     """All claims, in the paper's order.
@@ -178,19 +196,20 @@ def cost_verdict(claim: Claim, cost: Callable[[str], float] = gflops) -> Verdict
     return Verdict(SUPPORTED if all(holds) else PARTLY if any(holds) else NOT, min(ratios))
 
 
-def accuracy_verdict(claim: Claim, differences: Sequence[float]) -> Verdict:
-    """Decide one comparison from paired differences over seeds.
+def accuracy_verdict(claim: Claim, difference: Difference | Sequence[float], p: float | None = None) -> Verdict:
+    """Decide one comparison.
 
     The test of the claim says how:
-        more: a two-sided paired t-test. `supported` if the mean is positive and p < 0.05; `partly` if it is positive
-            without significance; `undecided` if it is zero or negative without significance; else `not`.
+        more: a two-sided t-test. `supported` if the mean is positive and p < 0.05; `partly` if it is positive without
+            significance; `undecided` if it is zero or negative without significance; else `not`.
         comparable: `supported` if two one-sided tests place the mean within 1 point of zero; `partly` if only the mean
             lies there; else `not`.
     One seed, or no spread at all, has no test and so no significance.
 
     Args:
         claim: A claim of kind "accuracy" or "sota".
-        differences: Accuracy of `a` minus that of `b`, in points, one for each seed.
+        difference: Accuracy of `a` minus that of `b`; or the points of each seed.
+        p: The p value that decides, where it is corrected for the number of tests. Default: that of the test.
 
     Returns:
         The verdict with the mean, its p value, its 95 % interval and the number of seeds.
@@ -201,46 +220,53 @@ def accuracy_verdict(claim: Claim, differences: Sequence[float]) -> Verdict:
     """
     if claim.kind not in ("accuracy", "sota"):
         raise ConfigError(f"claim {claim.id} is of kind {claim.kind}: no accuracies decide it")
-    differences = [float(d) for d in differences]
-    if not differences:
+    d = difference if isinstance(difference, Difference) else Difference.over_seeds(difference)
+    if not d.points:
         return Verdict(UNMEASURED)
-    if not all(math.isfinite(d) for d in differences):
-        raise DataError(f"claim {claim.id}: a difference is not a finite number: {differences}")
-    mean, seeds = math.fsum(differences) / len(differences), len(differences)
-    test = paired_test(differences)
-    interval = None if test is None else tuple(float(end) for end in test.confidence_interval(0.95))
-    if claim.test == "comparable":
-        p = _largest(_p(differences, -MARGIN, "greater"), _p(differences, MARGIN, "less"))
-        near = abs(mean) <= MARGIN
-        verdict = NOT if not near else SUPPORTED if p is not None and p < LEVEL else PARTLY
-        return Verdict(verdict, mean, p, interval, seeds)
-    p = None if test is None else float(test.pvalue)
+    if not all(math.isfinite(x) for x in d.points):
+        raise DataError(f"claim {claim.id}: a difference is not a finite number: {list(d.points)}")
+    p = p_of(claim, d) if p is None else p
     significant = p is not None and p < LEVEL
-    names = (SUPPORTED, PARTLY) if mean > 0 else (NOT, UNDECIDED)
-    return Verdict(names[0] if significant else names[1], mean, p, interval, seeds)
+    if claim.test == "comparable":
+        near = abs(d.mean) <= MARGIN
+        name = NOT if not near else SUPPORTED if significant else PARTLY
+    else:
+        decided, open_ = (SUPPORTED, PARTLY) if d.mean > 0 else (NOT, UNDECIDED)
+        name = decided if significant else open_
+    return Verdict(name, d.mean, p, d.interval, len(d.points))
 
 
-def paired_test(differences: Sequence[float], null: float = 0.0, side: str = "two-sided"):
-    """SciPy's t-test of differences.
+def p_of(claim: Claim, difference: Difference) -> float | None:
+    """The p value of a comparison: two-sided, or the larger of two one-sided tests; None where there is no test."""
+    if claim.test != "comparable":
+        return difference.p()
+    return _largest(difference.p(-MARGIN, "greater"), difference.p(MARGIN, "less"))
+
+
+def corrected(differences: Mapping[Comparison, Difference]) -> dict[tuple[str, Comparison], float]:
+    """P values of all comparisons, corrected together within each table (`statistics.holm`).
 
     Args:
-        differences: One for each seed.
-        null: Mean under the null hypothesis.
-        side: `two-sided`, `greater` or `less`.
+        differences: As in `verdicts`.
 
     Returns:
-        SciPy's result, or None for one seed or no spread, where there is no test.
+        (claim id, comparison) -> p value.
     """
-    if len(differences) < 2 or max(differences) == min(differences):
-        return None
-    from scipy.stats import ttest_1samp
+    tables: dict[str, dict[tuple[str, Comparison], float]] = {}
+    for claim in stated():
+        for comparison in claim.comparisons if claim.kind == "accuracy" and not claim.needs else ():
+            found = differences.get(comparison)
+            if found and found.points and (p := p_of(claim, found)) is not None:
+                tables.setdefault(claim.table, {})[claim.id, comparison] = p
+    return {test: p for ps in tables.values() for test, p in holm(ps).items()}
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # loss of precision where p is near 0
-        return ttest_1samp(differences, null, alternative=side)
 
-
-def verdict(claim: Claim, differences: Mapping[Comparison, Sequence[float]], measured: Mapping[str, bool]) -> Verdict:
+def verdict(
+    claim: Claim,
+    differences: Mapping[Comparison, Difference | Sequence[float]],
+    measured: Mapping[str, Measurement],
+    ps: Mapping[tuple[str, Comparison], float] | None = None,
+) -> Verdict:
     """Decide any claim.
 
     A claim against several rows has one comparison for each of them. If any comparison is `not`, the claim is `not`,
@@ -251,6 +277,7 @@ def verdict(claim: Claim, differences: Mapping[Comparison, Sequence[float]], mea
         claim: The claim.
         differences: As in `verdicts`.
         measured: As in `verdicts`.
+        ps: What `corrected` returns. Default: p values are not corrected.
     """
     if claim.needs:
         return Verdict(UNTESTABLE)
@@ -258,8 +285,9 @@ def verdict(claim: Claim, differences: Mapping[Comparison, Sequence[float]], mea
         return cost_verdict(claim)
     if claim.kind == "mechanism":
         known = measured.get(claim.id)
-        return Verdict(UNMEASURED if known is None else SUPPORTED if known else NOT)
-    parts = [accuracy_verdict(claim, differences.get(comparison, ())) for comparison in claim.comparisons]
+        return Verdict(known.verdict if known else UNMEASURED)
+    ps = ps or {}
+    parts = [accuracy_verdict(claim, differences.get(c, ()), ps.get((claim.id, c))) for c in claim.comparisons]
     names = {part.verdict for part in parts}
     if UNMEASURED in names:
         return Verdict(UNMEASURED)
@@ -272,25 +300,36 @@ def verdict(claim: Claim, differences: Mapping[Comparison, Sequence[float]], mea
 
 
 def verdicts(
-    differences: Mapping[Comparison, Sequence[float]] | None = None,
-    measured: Mapping[str, bool] | None = None,
+    differences: Mapping[Comparison, Difference] | None = None,
+    measured: Mapping[str, Measurement] | None = None,
 ) -> dict[str, Verdict]:
-    """Decide every claim.
+    """Decide every claim; the p values of a table are corrected together.
 
     Args:
-        differences: (row, row, column) -> paired differences of accuracy over seeds, in points.
-        measured: Id of a mechanism claim -> whether its measurement confirmed it.
+        differences: (row, row, column) -> difference of accuracy.
+        measured: Id of a claim on a mechanism -> what was found.
 
     Returns:
         Claim id -> verdict. A claim in neither of the two is "not yet measured".
     """
-    return {claim.id: verdict(claim, differences or {}, measured or {}) for claim in stated()}
+    ps = corrected(differences or {})
+    return {claim.id: verdict(claim, differences or {}, measured or {}, ps) for claim in stated()}
+
+
+def printed_verdict(claim: Claim) -> str:
+    """Whether the paper's own tables show what a claim on accuracies says: `yes`, `partly` or `no`.
+
+    Args:
+        claim: A claim of kind "accuracy" or "sota".
+
+    Returns:
+        For `more`: whether row `a` is above every row `b`, above some, or above none. For `comparable`: whether the two
+        lie within 1 point of each other.
+    """
+    leads = [round(printed.row(a).paper[claim.metric] - printed.row(b).paper[claim.metric], 2) for a, b in claim.pairs]
+    holds = [abs(lead) <= MARGIN if claim.test == "comparable" else lead > 0 for lead in leads]
+    return "yes" if all(holds) else "partly" if any(holds) else "no"
 
 
 def _largest(*ps: float | None) -> float | None:
     return None if None in ps else max(ps)
-
-
-def _p(differences: Sequence[float], null: float, side: str) -> float | None:
-    test = paired_test(differences, null, side)
-    return None if test is None else float(test.pvalue)

@@ -4,17 +4,15 @@ import csv
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
+from torch import nn
 
-from ctnet.data.dataset import VideoDataset
-from ctnet.inference.evaluate import score
-from ctnet.inference.scores import learnt
 from ctnet.paths import atomic
-from ctnet.protocol import Protocol
 
 
 class Rates(L.Callback):
@@ -95,27 +93,23 @@ class Progress(TQDMProgressBar):
 
 
 class Validation(L.Callback):
-    """Tests the network on a validation split after each epoch, to see how soon each class is learnt.
-
-    Nothing is decided from it while the network trains.
+    """Calls a function with the network after each epoch, to see how soon it learns. Nothing is decided from it.
 
     Args:
-        split: Clips with one view each, as `inference.evaluate.test_split` makes them.
+        measure: From the network to values by name; it may set the network to eval mode.
 
     Attributes:
-        found: What the last epoch gave: for each pair of time-reversed classes, named by the first, the share of clips
-            told from their reversal (%); for each other class its accuracy (%).
+        found: What the last epoch gave.
     """
 
-    def __init__(self, split: VideoDataset):
-        self.split, self.protocol = split, Protocol(split.frames, size=split.size, sampling=split.sampling)
+    def __init__(self, measure: Callable[[nn.Module], dict[str, float]]):
+        self.measure = measure
         self.found: dict[str, float] = {}
 
     def on_train_epoch_end(self, trainer, module):
-        """Score the split in full precision."""
-        scores = score(module.network, self.split, self.protocol)
+        """Measure, and go on in training mode."""
+        self.found = self.measure(module.network)
         module.network.train()
-        self.found = learnt(scores)
 
 
 HISTORY = ("loss", "accuracy", "skipped")

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
+from torch._dynamo.exc import BackendCompilerFailed
 from torch.utils.data import DataLoader
 
 from ctnet import console, distributed
@@ -36,7 +37,7 @@ def train(
     workers: int = 0,
     accelerator: str = "auto",
     progress: bool = True,
-    validation: VideoDataset | None = None,
+    validation: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> dict:
     """Train a network in place; resume from `folder/last.ckpt` if it exists.
 
@@ -51,7 +52,7 @@ def train(
         workers: Processes that read videos, per rank; 0 reads in this process.
         accelerator: Of Lightning's Trainer: `auto`, `gpu` or `cpu`.
         progress: Whether to show a progress bar on standard error.
-        validation: A split in test mode with one view for each video, scored after each epoch; it decides nothing.
+        validation: Called with the network after each epoch; the values that it returns are kept and decide nothing.
 
     Returns:
         The record of the run: `epochs` (loss, accuracy, unreadable videos and validation of each), `seconds`,
@@ -158,13 +159,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 @contextmanager
 def _clear_errors(trainer: L.Trainer, folder: Path) -> Iterator[None]:
-    """Say what to do after Ctrl-C, on which Lightning exits, and after an error of the disk."""
+    """Say what to do after Ctrl-C, on which Lightning exits, and after an error of the disk or the compiler."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit:
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt(f"interrupted in epoch {trainer.current_epoch}; the same command resumes") from None
+    except BackendCompilerFailed as error:
+        reason = str(error.inner_exception).strip().splitlines()[0]
+        raise TrainingError(
+            f"the steps cannot be compiled ({reason}); install a C++ compiler (g++), or train without `compiled`"
+        ) from error
     except BrokenPipeError:  # from the progress bar: nobody reads it any more
         raise
     except OSError as error:

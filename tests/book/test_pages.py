@@ -155,12 +155,15 @@ def test_mathematics_and_plots_are_drawn(built, chromium):
 
 
 def test_accuracy_verdict_names_its_scale():
-    from ctnet.paper.claims import stated
+    from ctnet.paper.claims import Measurement, stated
+    from ctnet.paper.statistics import Difference
 
     claim = next(c for c in stated() if c.kind == "accuracy" and len(c.pairs) == 1 and c.test == "more")
     other = next(c for c in stated() if c.kind == "accuracy" and c.id != claim.id and not c.needs)
     comparison = claim.comparisons[0]
-    found = evidence.Evidence({comparison: [3.0, 4.0, 5.0]}, {comparison: "cpu"}, {"field-one": False})
+    found = evidence.Evidence(
+        {comparison: Difference.over_seeds([3.0, 4.0, 5.0])}, {comparison: "cpu"}, {"field-one": Measurement("not")}
+    )
     lines = {
         line.split("|")[1].strip(): line
         for line in claims_page.claims_table(found).splitlines()
@@ -174,7 +177,7 @@ def test_accuracy_verdict_names_its_scale():
 
 def test_cost_claim_shows_its_rows_and_both_ratios():
     lines = {
-        line.split("|")[1].strip(): line.split("|")[2:5]
+        line.split("|")[1].strip(): [line.split("|")[i] for i in (2, 3, 5)]
         for line in claims_page.claims_table(evidence.Evidence()).splitlines()[2:]
     }
     where, printed, here = (cell.strip() for cell in lines["CT-Module and the CSN module cost about the same"])

@@ -297,3 +297,37 @@ def test_missing_set_split_and_manifest_are_reported(own):
         Manifest.read(own, "val", DataInfo.read(own))
     with pytest.raises(DataError, match="a crop of 20 does not fit"):
         VideoDataset(own, "train", 4, 20, True, short_side=16)
+
+
+@pytest.mark.parametrize("memory", [0, 10**3, 10**9], ids=["not kept", "too little memory", "kept"])
+def test_clips_kept_in_memory_are_those_that_are_read(tiny, memory):
+    """Also in later epochs, and if not all of the set fits."""
+    plain, kept = (VideoDataset(tiny, "train", 4, 16, True, seed=3, memory=m) for m in (0, memory))
+    for epoch in range(3):
+        for data in (plain, kept):
+            data.set_epoch(epoch)
+        assert all(torch.equal(plain[i][0], kept[i][0]) for i in range(0, len(plain), 5))
+
+
+def test_kept_clips_are_read_once(own, monkeypatch):
+    from ctnet.data import dataset
+
+    read = []
+    monkeypatch.setattr(dataset, "read_frames", lambda path, places: read.append(path) or read_frames(path, places))
+    data = VideoDataset(own, "train", 4, 16, True, memory=10**9)
+    for epoch in range(2):
+        data.set_epoch(epoch)
+        assert [max(shown(data[i][0])) < 10 for i in range(3)] == [True] * 3
+    assert len(read) == 3
+    start, frames = data.manifest.starts[1], data.manifest.frames[1]
+    assert min(shown(data[1][0])) >= start and max(shown(data[1][0])) < start + frames, "only the clip's own frames"
+
+
+def test_conditions_are_read_and_chosen(own):
+    (own / "train.csv").write_text(
+        "\n".join([f"{ROWS[0]},condition", *(f"{r},{c}" for r, c in zip(ROWS[1:], "xyx", strict=True))])
+    )
+    manifest = Manifest.read(own, "train", DataInfo.read(own))
+    assert manifest.conditions == ("x", "y", "x") and Manifest.read(own, "val", DataInfo.read(own)).conditions is None
+    assert list(manifest.only([1]).paths) == ["b.avi", "a.avi"] and manifest.only([1]).conditions == ("y", "x")
+    assert list(manifest.only([0, 1], ["x"]).starts) == [0, 5]

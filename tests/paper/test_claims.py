@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from ctnet import paths
 from ctnet.errors import ConfigError, DataError
+from ctnet.experiments.records import Result
 from ctnet.paper import claims, evidence, printed
-from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Verdict
+from ctnet.paper.claims import NOT, PARTLY, SUPPORTED, UNDECIDED, UNMEASURED, UNTESTABLE, Measurement, Verdict
+from ctnet.paper.statistics import Difference
 from ctnet.paths import ROOT
 
 CLAIMS = {claim.id: claim for claim in claims.stated()}
@@ -249,6 +251,7 @@ def test_tables_and_verdicts_use_the_same_test(gaps):
 
     class Run:
         metrics = {}
+        record = {"data": {}, "labels": [], "predictions": []}
 
         def __init__(self, seed, value):
             self.seed, self.value = seed, value
@@ -268,12 +271,12 @@ def test_every_decided_verdict_has_a_badge():
     from ctnet.paper import evidence
 
     assert set(claims_page.BADGES) == {SUPPORTED, PARTLY, UNDECIDED, NOT} and len(set(claims_page.BADGES.values())) == 4
-    found = evidence.Evidence({MORE.comparisons[0]: [-1.0, 0.5]}, {MORE.comparisons[0]: "cpu"})
+    found = evidence.Evidence({MORE.comparisons[0]: Difference.over_seeds([-1.0, 0.5])}, {MORE.comparisons[0]: "cpu"})
     assert "{bdg-secondary}`undecided`" in claims_page.claims_table(found)
 
 
 def test_measured_mechanisms_are_decided_by_their_measurement():
-    result = claims.verdicts(measured={"field-k": True, "all-channels": False})
+    result = claims.verdicts(measured={"field-k": Measurement(SUPPORTED), "all-channels": Measurement(NOT)})
     assert result["field-k"].verdict == SUPPORTED
     assert result["all-channels"].verdict == NOT
     assert result["field-one"].verdict == UNMEASURED
@@ -305,7 +308,9 @@ def test_importing_the_tables_loads_no_heavy_package():
 
 def test_claims_json_has_one_object_for_each_claim():
     comparison = MORE.comparisons[0]
-    found = evidence.Evidence({comparison: [1.0, 2.0, 3.0]}, {comparison: "cpu"}, {"field-k": True})
+    found = evidence.Evidence(
+        {comparison: Difference.over_seeds([1.0, 2.0, 3.0])}, {comparison: "cpu"}, {"field-k": Measurement(SUPPORTED)}
+    )
     objects = evidence.claims_json(found)
     assert [o["id"] for o in objects] == [claim.id for claim in claims.stated()]
     keys = ["id", "kind", "table", "claim", "verdict", "effect", "interval", "p", "seeds", "scale"]
@@ -324,6 +329,46 @@ def test_claims_json_has_one_object_for_each_claim():
 
 def test_claim_with_a_comparison_missing_has_no_scale():
     claim = CLAIMS["2b-best"]
-    found = evidence.Evidence({claim.comparisons[0]: [1.0, 2.0]}, {claim.comparisons[0]: "cpu"})
+    found = evidence.Evidence({claim.comparisons[0]: Difference.over_seeds([1.0, 2.0])}, {claim.comparisons[0]: "cpu"})
     (line,) = [o for o in evidence.claims_json(found) if o["id"] == claim.id]
     assert line["verdict"] == UNMEASURED and line["scale"] is None
+
+
+# --- claims on mechanisms
+
+
+def test_field_with_positions_left_out_supports_its_claim_only_partly():
+    found = evidence.mechanisms()
+    assert found["field-k"] == Measurement(PARTLY, "45 of 125 positions")
+    assert found["field-one"].verdict == PARTLY and found["special-cases"].verdict == SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("ahead", "verdict"),
+    [
+        ({"R(2+1)D": [3, 4, 5, 4, 3], "CSN": [2, 3, 2, 3, 2.5]}, SUPPORTED),
+        ({"R(2+1)D": [3, 4, 5, 4, 3], "CSN": [2, -1, 2, -3, 2.5]}, PARTLY),
+        ({"R(2+1)D": [3, 4, 5, 4, 3], "CSN": [1, -1, 2, -3, -1]}, UNDECIDED),
+        ({"R(2+1)D": [3, 4, 5, 4, 3], "CSN": [-2, -3, -2, -3, -2.5]}, NOT),
+    ],
+)
+def test_saliency_claim_is_decided_by_energy_over_seeds(monkeypatch, ahead, verdict):
+    def runs(network, points):
+        names = ("energy", "pointing", "energy_time")
+        metrics = [{"localization": dict.fromkeys(names, 30.0 - p)} for p in points]
+        return [Result(network, {"experiment": {"seed": k}, "metrics": m}) for k, m in enumerate(metrics)]
+
+    found = {"CT-Net": runs("ct", [0] * 5)} | {name: runs(name, points) for name, points in ahead.items()}
+    monkeypatch.setattr(evidence, "saliency_runs", lambda scale="cpu": found)
+    assert evidence.saliency()["saliency"].verdict == verdict
+
+
+def test_saliency_claim_without_records_is_not_measured(monkeypatch):
+    monkeypatch.setattr(evidence, "saliency_runs", lambda scale="cpu": {"CT-Net": [], "R(2+1)D": [], "CSN": []})
+    assert evidence.saliency() == {}
+
+
+def test_printed_tables_contradict_some_claims():
+    assert claims.printed_verdict(CLAIMS["6-24"]) == "no", "24 frames equal 16 in Table 6: 52.5 and 52.5"
+    assert claims.printed_verdict(CLAIMS["2a-csn"]) == "yes" and claims.printed_verdict(CLOSE) == "yes"
+    assert {claims.printed_verdict(claim) for claim in COMPARISONS} <= {"yes", "partly", "no"}

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import ctnet
 from ctnet import paths
 from ctnet.data.dataset import VideoDataset
 from ctnet.errors import DataError, TrainingError
@@ -273,6 +274,57 @@ def test_bfloat16_recipe_keeps_weights_in_float32(toy, tmp_path):
     _, half = fit(toy, tmp_path, replace(RECIPE, epochs=1, precision="bf16-mixed"), net)
     assert dtypes == {torch.bfloat16} and {p.dtype for p in net.parameters()} == {torch.float32}
     assert 0 < half["epochs"][0]["loss"] < 10
+
+
+def plain_network():
+    """A network that is compiled in seconds: one stage of one block, without a CT-Module."""
+    sizes = {"num_classes": 2, "num_frames": 4, "width": 4, "depths": (1,), "ct_blocks": ((),), "dropout": 0.0}
+    return ctnet.create_model("tsn_resnet50", **sizes)
+
+
+def test_compiled_training_resumes_exactly_and_learns_what_eager_training_learns(toy, tmp_path, monkeypatch):
+    """Twelve clips in steps of eight: the last step of an epoch is smaller, and is not compiled."""
+    recipe = replace(RECIPE, epochs=3, batch_size=12, scales=(1.0,), compiled=True)
+    torch.manual_seed(7)
+    whole, record = fit(toy, tmp_path / "whole", recipe, plain_network())
+    torch.manual_seed(7)
+    eager, plain = fit(toy, tmp_path / "eager", replace(recipe, compiled=None), plain_network())
+    for a, b in zip(record["epochs"], plain["epochs"], strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-3)
+
+    def stop(self, trainer, module, start=Rates.on_train_epoch_start):
+        if trainer.current_epoch == 2:
+            raise TrainingError("stopped here")
+        start(self, trainer, module)
+
+    with monkeypatch.context() as patched, pytest.raises(TrainingError, match="stopped here"):
+        patched.setattr(Rates, "on_train_epoch_start", stop)
+        torch.manual_seed(7)
+        fit(toy, tmp_path / "broken", recipe, plain_network())
+    torch.manual_seed(7)
+    resumed, _ = fit(toy, tmp_path / "broken", recipe, plain_network())
+    assert same_weights(whole, resumed)
+
+
+def test_missing_compiler_is_named(toy, tmp_path, monkeypatch):
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", ("/no/such/compiler",))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(TrainingError, match=r"cannot be compiled .*install a C\+\+ compiler"):
+        fit(toy, tmp_path / "run", replace(RECIPE, compiled=True), plain_network())
+
+
+def test_validation_is_kept_with_each_epoch_and_changes_no_weight(toy, unbroken, tmp_path):
+    write_set(tmp_path / "other", clips=6, seed=1, split="test")
+    split = evaluate.test_split(tmp_path / "other", Protocol(4, size=32))
+    protocol = Protocol(4, size=32)
+    net, record = fit(toy, tmp_path / "run", validation=lambda n: scores.learnt(evaluate.score(n, split, protocol)))
+    found = [e["validation"] for e in record["epochs"]]
+    assert len(found) == 3 and all(set(f) == {"red", "green"} for f in found)
+    assert same_weights(net, unbroken[1])
+    last = scores.learnt(evaluate.score(net, split, protocol))
+    assert found[-1] == last
 
 
 def test_each_epoch_draws_other_clips_in_another_order(toy, tmp_path):

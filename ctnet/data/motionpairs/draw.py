@@ -85,11 +85,11 @@ DRAWN_SIZES = {
     "cpu": DrawnSize(
         size=32,
         frames=24,
-        train=280,
+        train=400,
         validation=56,
         test=112,
         width=44,
-        others=0.5,
+        others=0.25,
         levels=(0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9),
         difficulty=motionpairs.Difficulty(noise=(0.02, 1.2), shake=0.006, waves=2),
     ),
