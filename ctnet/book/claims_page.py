@@ -55,7 +55,8 @@ def other_claims(table: str) -> "pd.DataFrame":
         table: Name of the table, such as "3".
 
     Returns:
-        A line for each claim: the paper's effect, that of our count, the verdict, and what a test would need.
+        A line for each claim: the paper's effect, whether its table shows what is claimed (accuracies only), the effect
+        that we count (costs only), the verdict, and what a test would need. A column of dashes is left out.
 
     Example:
         >>> other_claims("2a")["verdict"].tolist()
@@ -68,9 +69,12 @@ def other_claims(table: str) -> "pd.DataFrame":
         if claim.table == table and claim.kind in ("cost", "sota"):
             v = claims.verdict(claim, {}, {})
             counted = "–" if v.effect is None else _effect(claim, v.effect)
-            line = {"claim": claim.claim, "paper": _printed(claim), "counted here": counted}
-            lines.append(line | {"verdict": v.verdict, "a test would need": claim.needs or "–"})
-    return pd.DataFrame(lines)
+            line = {"claim": claim.claim, "paper": _printed(claim)}
+            line["holds in the printed table"] = claims.printed_verdict(claim) if claim.kind == "sota" else "–"
+            line |= {"counted here": counted, "verdict": v.verdict}
+            lines.append(line | {"a test would need": claim.needs or "–"})
+    frame = pd.DataFrame(lines)
+    return frame.loc[:, frame.ne("–").any()]
 
 
 def _where(claim: Claim) -> str:

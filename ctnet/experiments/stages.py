@@ -146,7 +146,7 @@ def trained(plan: Plan, workers: int, progress: bool, since: float | None = None
 def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "Callable[[FrameNetwork], dict] | None":
     """What shows how soon a network learns, on the validation split of MotionPairs; None for other sets.
 
-    The clips are those of the strict tier that are no noisier than the training clips.
+    The clips are those of the strict tier that are no noisier than the training clips; None if there are none.
     """
     from ctnet.inference.evaluate import score, test_split
     from ctnet.inference.scores import learnt
@@ -157,7 +157,7 @@ def _validation(folder: Path, info: "DataInfo", protocol: Protocol) -> "Callable
     strict = [label for label, tier in enumerate(info.tiers) if tier == "strict"]
     most = info.extra["drawn"]["difficulty"]["noise"][1]
     split.manifest = split.manifest.only(strict, [c for c in split.manifest.conditions or () if float(c) <= most])
-    return lambda network: learnt(score(network, split, protocol))
+    return (lambda network: learnt(score(network, split, protocol))) if len(split) else None
 
 
 def _groups(info: "DataInfo") -> dict:

@@ -193,4 +193,6 @@ def test_claims_of_a_table_that_no_accuracy_decides():
     assert costs["paper"].tolist()[:2] == ["49.1 ×", "280 GFLOPs"] and costs["counted here"][6] == "279.6 GFLOPs"
     others = shown[shown["counted here"] == "–"]
     assert set(others["verdict"]) == {"not testable here"} and (others["a test would need"] != "–").all()
+    assert (costs["holds in the printed table"] == "–").all() and (others["holds in the printed table"] == "yes").all()
+    assert list(claims_page.other_claims("2b")) == ["claim", "paper", "counted here", "verdict"]
     assert claims_page.other_claims("2c").empty

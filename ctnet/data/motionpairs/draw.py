@@ -81,7 +81,16 @@ class DrawnSize:
 # so a network that cannot see order gets exactly one answer right in each pair of twins.
 #: Scale -> how much of MotionPairs is drawn there.
 DRAWN_SIZES = {
-    "smoke": DrawnSize(size=32, frames=8, train=4, validation=2, test=4, width=44, levels=(0.1, 0.5)),
+    "smoke": DrawnSize(
+        size=32,
+        frames=8,
+        train=4,
+        validation=2,
+        test=4,
+        width=44,
+        levels=(0.1, 0.5),
+        difficulty=motionpairs.Difficulty(noise=(0.02, 0.2)),
+    ),
     "cpu": DrawnSize(
         size=32,
         frames=24,
