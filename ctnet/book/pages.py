@@ -10,8 +10,8 @@ from ctnet.book.status import missing_page, records, status_table
 def write_pages(book: Path) -> None:
     """Write the generated parts of the book into `book`/runs.
 
-    These are `status.md` (the last run of every notebook), `claims.md` (every claim of the paper with its verdict),
-    and a page for each notebook that has no executed copy.
+    These are `status.md` (the last run of every notebook), `progress.md` (what is measured), `claims.md` (every claim
+    of the paper with its verdict), and a page for each notebook that has no executed copy.
 
     Args:
         book: Folder of the book's sources.
@@ -20,6 +20,7 @@ def write_pages(book: Path) -> None:
         ConfigError: The folder has no table of contents.
     """
     from ctnet.book.claims_page import claims_table
+    from ctnet.book.progress import progress_table
     from ctnet.paper.evidence import evidence
 
     last = records(book)
@@ -32,6 +33,7 @@ def write_pages(book: Path) -> None:
         else:
             page.write_text(missing_page(name, record))
     (runs / "status.md").write_text(status_table(book))
+    (runs / "progress.md").write_text(progress_table())
     (runs / "claims.md").write_text(claims_table(evidence()))
 
 

@@ -282,6 +282,7 @@ def plain_network():
     return ctnet.create_model("tsn_resnet50", **sizes)
 
 
+@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
 def test_compiled_training_resumes_exactly_and_learns_what_eager_training_learns(toy, tmp_path, monkeypatch):
     """Twelve clips in steps of eight: the last step of an epoch is smaller, and is not compiled."""
     recipe = replace(RECIPE, epochs=3, batch_size=12, scales=(1.0,), compiled=True)
