@@ -29,7 +29,8 @@ def localization(network: nn.Module, split: VideoDataset) -> dict[str, float] | 
 
     Returns:
         `clips`, and in per cent `energy`, `pointing`, `mask` (share of the volume that the mask covers), `energy_time`
-        and `moving` (share of the frames in which the mask moves). None for another data set.
+        and `moving` (share of the frames in which the mask moves). None for another data set, and for clips that are
+        resized, whose masks are not known.
 
     Example:
         >>> localization(network, test_split("data/sets/motionpairs-cpu", Protocol(size=32)))["energy"]
@@ -38,6 +39,8 @@ def localization(network: nn.Module, split: VideoDataset) -> dict[str, float] | 
     if "drawn" not in split.info.extra:
         return None
     found = [scores(saliency(network, clip, label), mask) for clip, label, mask in acting(split)]
+    if not found:
+        return None
     clips = {"clips": len(found)}
     return clips | {key: round(100 * float(np.nanmean([f[key] for f in found])), 2) for key in found[0]}
 
@@ -46,6 +49,8 @@ def acting(split: VideoDataset):
     """Yield (clip (3, T, H, W), label, mask (T, H, W)) of the clips of least noise in which a thing acts."""
     drawn, m = DrawnSize.from_dict(split.info.extra["drawn"]), split.manifest
     least = min(m.conditions, key=float) if m.conditions else None
+    if not split.size == split.short_side == drawn.size:
+        return
     for row, label in enumerate(m.labels.tolist()):
         if split.info.tiers[label] not in TIERS or (least and m.conditions[row] != least):
             continue
@@ -53,8 +58,7 @@ def acting(split: VideoDataset):
         hard = drawn.hard(split.split, index)
         mask = motionpairs.mask(split.split, drawn.seed, index, drawn.size, drawn.frames, hard, drawn.width)
         mask = mask[sample(drawn.frames, split.frames, 1, split.sampling).flatten().numpy()]
-        if split.size == split.short_side == drawn.size:
-            yield split[row][0][0], label, crop(mask, *center_box(*mask.shape[1:], split.size))
+        yield split[row][0][0], label, crop(mask, *center_box(*mask.shape[1:], split.size))
 
 
 def scores(tube: np.ndarray, mask: np.ndarray) -> dict[str, float]:
