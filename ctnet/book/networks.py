@@ -6,12 +6,12 @@ from dataclasses import replace
 import pandas as pd
 
 from ctnet.book.collect import obtain
-from ctnet.book.tables import label, mean_sd, paired, size_cells
+from ctnet.book.tables import mean_sd, paired, size_cells
+from ctnet.data.home import DRAWN
 from ctnet.experiments.experiment import Experiment
-from ctnet.experiments.records import Result, recorded
+from ctnet.experiments.records import Result, every
 from ctnet.experiments.scales import per_seed
-from ctnet.paper import costs, printed
-from ctnet.paper.studies import study_of
+from ctnet.paper import costs
 
 
 def networks_on(
@@ -71,30 +71,33 @@ def networks_table(results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
 
 
 def validation_table(scale: str) -> pd.DataFrame:
-    """Accuracies on the validation split of MotionPairs, on which the settings of the scale were chosen.
+    """Accuracies on the validation split of MotionPairs, on which the settings of a scale were chosen.
 
     Args:
         scale: `smoke`, `cpu` or `gpu`.
 
     Returns:
-        For TSN and the networks of Table 2a: the strict tier (mean over the levels of noise) and its pairs, mean and
-        standard deviation over seeds, in per cent.
+        A line for each network and recipe that was tried: the strict tier (mean over the levels of noise) and its
+        pairs, mean and standard deviation over seeds, in per cent.
 
     Example:
-        >>> validation_table("cpu")["network"].tolist()[0]
-        'TSN'
+        >>> list(validation_table("cpu"))[:3]
+        ['network', 'epochs', 'learning rate']
     """
+    tried: dict[tuple, list[Result]] = {}
+    for result in every(scale):
+        e = result.record["experiment"]
+        if e.get("test_split") == "validation" and e["data"] == DRAWN:
+            e = Experiment.from_dict(e)
+            chosen = e == replace(per_seed(e.model, scale, seeds=[e.seed])[0], test_split="validation")
+            tried.setdefault((e.model, e.recipe.epochs, e.recipe.lr, "yes" if chosen else "no"), []).append(result)
     lines = []
-    for table, names in (("2g", ("tsn",)), ("2a", ("c3d", "r2plus1d", "csn", "ct"))):
-        for name in names:
-            row = printed.row(f"{table}/{name}")
-            wanted = [replace(e, test_split="validation") for e in study_of(table).experiments(row, scale)]
-            runs = recorded(wanted)
-            line = {"network": label(row)}
-            for column, metric in (("strict tier", "tiers.strict"), ("within pairs", "pairs.strict")):
-                line[column] = mean_sd([r.metric(metric) for r in runs])
-            lines.append(line | {"seeds": len(runs)})
-    return pd.DataFrame(lines)
+    for (model, epochs, lr, chosen), runs in sorted(tried.items()):
+        line = {"network": model, "epochs": epochs, "learning rate": lr, "chosen": chosen}
+        for column, metric in (("strict tier", "tiers.strict"), ("within pairs", "pairs.strict")):
+            line[column] = mean_sd([r.metric(metric) for r in runs])
+        lines.append(line | {"seeds": len(runs)})
+    return pd.DataFrame(lines or [{"network": "not yet measured"}])
 
 
 def networks_compared(results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:

@@ -153,6 +153,12 @@ def recorded(wanted: Sequence[Experiment | Ensemble]) -> list[Result]:
     return [found for e in wanted if (found := read(e.key, e.scale))]
 
 
+def every(scale: str) -> list[Result]:
+    """All records of a scale, in the order of their names."""
+    files = sorted((paths.results_root() / scale).glob("[!.]*.json"))
+    return [found for path in files if (found := read(path.stem, scale))]
+
+
 def write(key: str, scale: str, record: dict, replace: bool = False) -> Result:
     """Write a record to a temporary file and move it into place.
 
