@@ -41,8 +41,9 @@ def localization(network: nn.Module, split: VideoDataset) -> dict[str, float] | 
     found = [scores(saliency(network, clip, label), mask) for clip, label, mask in acting(split)]
     if not found:
         return None
-    clips = {"clips": len(found)}
-    return clips | {key: round(100 * float(np.nanmean([f[key] for f in found])), 2) for key in found[0]}
+    known = {key: [f[key] for f in found if not np.isnan(f[key])] for key in found[0]}
+    shares = {key: round(100 * float(np.mean(values)), 2) for key, values in known.items() if values}
+    return {"clips": len(found)} | shares
 
 
 def acting(split: VideoDataset):
