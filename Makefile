@@ -15,7 +15,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data notebooks book test lab bench soak lock clean
+.PHONY: help setup data notebooks book test pages lab bench soak lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ book: data ## run the notebooks that have changed, build the book, print where i
 
 test: setup ## run the tests on all cores
 	@$(PY) -m pytest -n $(CORES) --dist loadfile
+
+pages: setup ## run every notebook at the smoke scale and test what it shows; `make test` does so with a few of them
+	@$(PY) -m pytest -n $(CORES) tests/book/test_notebooks.py -m "page or not page"
 
 lab: setup ## open JupyterLab on the notebooks
 	@$(PY) -m jupyter lab --notebook-dir notebooks

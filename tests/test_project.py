@@ -126,7 +126,7 @@ def test_ruff_finds_nothing():
 
 def test_make_help_lists_every_target():
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "book", "test", "lab", "bench", "soak", "clean"):
+    for target in ("setup", "book", "test", "pages", "lab", "bench", "soak", "clean"):
         assert f"make {target} " in listed
 
 

@@ -31,13 +31,13 @@ def scores(scale: str) -> pd.DataFrame:
     for name, results in runs.items():
         line = {"network": name}
         for column, metric in COLUMNS.items():
-            line[column] = mean_sd([r.metric(f"localization.{metric}") for r in results])
+            line[column] = mean_sd([r.record["localization"][metric] for r in results])
         lines.append(
             line | {"strict tier": mean_sd([r.metric("tiers.strict") for r in results]), "seeds": len(results)}
         )
     first = next((r for results in runs.values() for r in results), None)
     uniform = {
-        column: f"{first.metric(f'localization.{UNIFORM[m]}'):.1f}" if first else "–" for column, m in COLUMNS.items()
+        column: f"{first.record['localization'][UNIFORM[m]]:.1f}" if first else "–" for column, m in COLUMNS.items()
     }
     return pd.DataFrame([*lines, {"network": "a uniform tube"} | uniform | {"strict tier": "–", "seeds": "–"}])
 

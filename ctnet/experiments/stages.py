@@ -63,7 +63,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
         "provenance": made | {"finished": provenance.now()},
     }
     if found := localization(network, split) if e.protocol.views == 1 else None:
-        record["metrics"]["localization"] = found
+        record["localization"] = found
     return record
 
 

@@ -158,6 +158,9 @@ def metrics(scores: Scores) -> dict:
         >>> metrics(Scores.load("scores.npz"))["tiers"]
         {'strict': 50.0, 'state change': 64.1, 'dynamics': 71.9, 'appearance': 99.2}
     """
+    with explain_missing_packages():
+        import torchmetrics  # noqa: F401 (`top` needs it)
+
     found = {"clips": len(scores.labels), "top1": top(scores, 1), "top5": top(scores, 5)} | _by_tier(scores)
     if scores.clips.conditions is None:
         return found
@@ -173,8 +176,7 @@ def metrics(scores: Scores) -> dict:
 
 def top(scores: Scores, k: int) -> float:
     """The share of clips whose class is among the `k` with the largest logits, in per cent."""
-    with explain_missing_packages():
-        from torchmetrics.functional.classification import multiclass_accuracy
+    from torchmetrics.functional.classification import multiclass_accuracy
 
     logits, labels = torch.from_numpy(scores.logits), torch.from_numpy(scores.labels)
     classes = logits.shape[1]

@@ -69,7 +69,7 @@ SALIENCY = {"CT-Net": "ctnet_resnet50", "R(2+1)D": "r2plus1d_resnet50", "CSN": "
 
 def saliency_runs(scale: str = "cpu") -> dict[str, list[Result]]:
     """The records that say where the networks of Figure 3 look: name -> one for each seed that all three have."""
-    runs = {name: [r for r in recorded(per_seed(model, scale, seeds=range(8))) if "localization" in r.metrics]
+    runs = {name: [r for r in recorded(per_seed(model, scale, seeds=range(8))) if "localization" in r.record]
             for name, model in SALIENCY.items()}  # fmt: skip
     common = set.intersection(*({r.seed for r in of_network} for of_network in runs.values()))
     return {name: [r for r in of_network if r.seed in common] for name, of_network in runs.items()}
@@ -84,7 +84,7 @@ def saliency_gaps(scale: str = "cpu") -> dict[tuple[str, str], Difference]:
     ours, *others = (runs := saliency_runs(scale))
     return {
         (other, metric): Difference.over_seeds(
-            [a.metric(f"localization.{metric}") - b.metric(f"localization.{metric}")
+            [a.record["localization"][metric] - b.record["localization"][metric]
              for a, b in zip(runs[ours], runs[other], strict=True)]
         )
         for other in others

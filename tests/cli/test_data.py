@@ -49,7 +49,7 @@ def test_prepare_draws_the_set(capsys, tmp_path, monkeypatch):
     assert "data set absent; run: python -m ctnet data prepare motionpairs --scale smoke" in absent
     printed = output(capsys, "data", "prepare", "motionpairs", "--scale", "smoke", "--workers", 2)
     assert printed == f"{tmp_path / 'motionpairs-smoke'}\n"
-    assert len(list(tmp_path.rglob("*.avi"))) == 88
+    assert len(list(tmp_path.rglob("*.avi"))) == 3 * 44
 
 
 def test_probe_prints_and_records_an_accuracy_for_each_classifier(capsys, places):

@@ -97,8 +97,8 @@ def test_interrupt_ends_with_130_and_says_how_to_resume(words, capsys, places, m
 
 
 def test_train_refuses_networks_that_cannot_be_built_at_the_scale(capsys, places):
-    message = mistake(capsys, "train", "ctnet_inception_v3", "--scale", "smoke")
-    assert "ctnet_inception_v3 has no smoke scale (" in message and "use gpu or paper" in message
+    message = mistake(capsys, "train", "ct_resnet50_blocks1", "--scale", "smoke")
+    assert "ct_resnet50_blocks1 has no smoke scale (" in message and "use gpu or paper" in message
     assert "ct_resnet50_blocks1 has no cpu scale (" in mistake(capsys, "train", "ct_resnet50_blocks1")
 
 

@@ -89,9 +89,11 @@ def test_paper_experiment_runs_by_its_commands(sources, tmp_path, monkeypatch, c
     monkeypatch.setattr(pretrained, "load_imagenet", started.append)
     monkeypatch.setitem(SCALES, "paper", replace(SCALES["paper"], overrides=tuple(SMALL.items())))
     for name in ("kinetics400", "ucf101"):
-        s = scales.SETS[name]
+        s = scales.SETS["paper"][name]
         recipe = replace(s["recipe"], epochs=2, warmup=1, batch_size=4)
-        monkeypatch.setitem(scales.SETS, name, s | {"recipe": recipe, "protocol": replace(s["protocol"], size=32)})
+        monkeypatch.setitem(
+            scales.SETS["paper"], name, s | {"recipe": recipe, "protocol": replace(s["protocol"], size=32)}
+        )
         prepare(name, source=sources(name), root=tmp_path / "data")
     command = "train ctnet_resnet50 --scale paper --data ucf101 --workers 0 --threads 1".split()
     assert main.main(command) == 0

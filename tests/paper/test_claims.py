@@ -355,8 +355,8 @@ def test_field_with_positions_left_out_supports_its_claim_only_partly():
 def test_saliency_claim_is_decided_by_energy_over_seeds(monkeypatch, ahead, verdict):
     def runs(network, points):
         names = ("energy", "pointing", "energy_time")
-        metrics = [{"localization": dict.fromkeys(names, 30.0 - p)} for p in points]
-        return [Result(network, {"experiment": {"seed": k}, "metrics": m}) for k, m in enumerate(metrics)]
+        scores = [dict.fromkeys(names, 30.0 - p) for p in points]
+        return [Result(network, {"experiment": {"seed": k}, "localization": s}) for k, s in enumerate(scores)]
 
     found = {"CT-Net": runs("ct", [0] * 5)} | {name: runs(name, points) for name, points in ahead.items()}
     monkeypatch.setattr(evidence, "saliency_runs", lambda scale="cpu": found)

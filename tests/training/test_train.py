@@ -310,9 +310,11 @@ def test_compiled_training_resumes_exactly_and_learns_what_eager_training_learns
 def test_missing_compiler_is_named(toy, tmp_path, monkeypatch):
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", ("/no/such/compiler",))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    with pytest.raises(TrainingError, match=r"cannot be compiled .*install a C\+\+ compiler"):
+    with (
+        config.patch({"cpp.cxx": ("/no/such/compiler",)}),
+        pytest.raises(TrainingError, match=r"cannot be compiled .*install a C\+\+ compiler"),
+    ):
         fit(toy, tmp_path / "run", replace(RECIPE, compiled=True), plain_network())
 
 
