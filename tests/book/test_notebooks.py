@@ -143,7 +143,7 @@ def test_grid_words_trains_every_network(executed, home):
 def test_predict_names_classes_and_shows_frames(executed):
     outputs = [o for c in executed("predict").cells for o in c.get("outputs", ())]
     text = "".join(o.get("text", "") for o in outputs)
-    assert ".avi is red leads blue\n" in text and text.count("%  ") == 5
+    assert ".avi is push from left to right\n" in text and text.count("%  ") == 5
     assert sum("image/jpeg" in o.get("data", {}) for o in outputs) == 1
 
 
