@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.timing import device, interleave, summary, table, threads
 from ctnet.clips import normalize
+from ctnet.data import motionpairs
 from ctnet.data.dataset import VideoDataset
 from ctnet.data.home import locate
 from ctnet.data.loading import Batch, cores
@@ -73,7 +74,11 @@ def _batches(kept: bool) -> Iterator[Batch]:
 def _steps(batches: Iterator[Batch], bf16: bool, compiled: bool):
     """A call that trains a network of its own for `STEPS` steps."""
     scale = SCALES["cpu"]
-    net = create_model("ctnet_resnet50", 44, scale.protocol.frames, **dict(scale.overrides)).train().to(device())
+    net = (
+        create_model("ctnet_resnet50", len(motionpairs.CLASSES), scale.protocol.frames, **dict(scale.overrides))
+        .train()
+        .to(device())
+    )
     optimizer = torch.optim.SGD(net.parameters(), scale.recipe.lr, scale.recipe.momentum)
 
     def classify(clips):

@@ -1,9 +1,11 @@
 """What is measured so far: the rows of each table, the hours of their trainings, and those of training everything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from ctnet.experiments import records
 from ctnet.experiments.experiment import Ensemble, Experiment
+from ctnet.experiments.records import Result
 from ctnet.paper import printed
 from ctnet.paper.studies import STUDIES
 
@@ -18,13 +20,14 @@ def progress_table(scale: str = "cpu") -> str:
         "| table | rows measured | experiments recorded | hours of training, recorded |",
         "|---|---:|---:|---:|",
     ]
+    find = cache(records.read)  # tables share records
     hours: dict[str, float | None] = {}  # key of a training -> its hours, None where it is not recorded
     for table, study in STUDIES.items():
         rows = [study.experiments(row, scale, column) for row in printed.rows_of(table) for column in study.columns]
         rows = [made for made in rows if made]
         every = {e.key: e for made in rows for e in made}
-        done = {key: found for key, e in every.items() if (found := records.read(key, e.scale))}
-        own = trainings(list(every.values()))
+        done = {key for key, e in every.items() if find(key, e.scale)}
+        own = trainings(list(every.values()), find)
         hours |= own
         measured = sum(all(e.key in done for e in made) for made in rows)
         took = sum(h for h in own.values() if h is not None)
@@ -43,15 +46,18 @@ def progress_table(scale: str = "cpu") -> str:
     return "\n".join(lines) + "\n" + text + "\n"
 
 
-def trainings(every: Sequence[Experiment | Ensemble]) -> dict[str, float | None]:
+def trainings(
+    every: Sequence[Experiment | Ensemble], find: Callable[[str, str], Result | None] = records.read
+) -> dict[str, float | None]:
     """Hours of each training behind some experiments, by its key; None where no test of its weights is recorded.
 
     Args:
         every: Experiments and ensembles.
+        find: Finds a record by its key and scale.
     """
     found: dict[str, float | None] = {}
     for e in (m for one in every for m in getattr(one, "members", [one])):
-        known = records.read(e.key, e.scale)
+        known = find(e.key, e.scale)
         if known or e.training.key not in found:
             found[e.training.key] = known.record["training"]["seconds"] / 3600 if known else None
     return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ctnet.book.collect import at_hand, obtain
-from ctnet.book.tables import label, mean_interval, mean_sd, p_value, paired, provenance, show, size_cells
+from ctnet.book.tables import interval, label, mean_interval, mean_sd, p_value, paired, provenance, show, size_cells
 from ctnet.errors import unknown
 from ctnet.experiments.experiment import Ensemble, Experiment
 from ctnet.experiments.records import Result, validated
@@ -102,7 +102,7 @@ class Report:
                 line = {"claim": claim.claim, "paper": f"{claims.paper_effect(claim):+.1f}"}
                 line |= {"holds in the printed table": claims.printed_verdict(claim)}
                 line |= {f"here ({self.scale})": here, "verdict": v.verdict}
-                line["95 % interval"] = "–" if v.interval is None else "{:.1f} to {:.1f}".format(*v.interval)
+                line["95 % interval"] = interval(v.interval)
                 lines.append(line | {"p, corrected": "–" if v.p is None else p_value(v.p)})
         return self._show(lines or [{"claim": "none on this table in data/paper/claims.csv"}], "claims")
 

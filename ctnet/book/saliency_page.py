@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 
 from ctnet.book.pictures import show_clips
-from ctnet.book.tables import mean_sd, p_value
+from ctnet.book.tables import interval, mean_sd, p_value
 from ctnet.data.home import DRAWN
 from ctnet.data.prepare import prepare
 from ctnet.errors import unknown
@@ -51,7 +51,7 @@ def differences(scale: str) -> pd.DataFrame:
     lines = []
     for (other, metric), gap in evidence.saliency_gaps(scale).items():
         line = {"CT-Net minus": other, "score": _METRIC[metric], "points": round(gap.mean, 1) if gap.points else None}
-        line["95 % interval"] = "{:.1f} to {:.1f}".format(*gap.interval) if gap.interval else "–"
+        line["95 % interval"] = interval(gap.interval)
         lines.append(line | {"p": p_value(gap.p()) if gap.error else "–", "seeds": len(gap.points)})
     return pd.DataFrame(lines)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from ctnet import paths
 from ctnet.experiments.experiment import Experiment
 from ctnet.experiments.records import Result
 from ctnet.paper import costs, printed
 from ctnet.paper.evidence import difference
+from ctnet.paper.statistics import Difference
 
 RUN = ("row", "seed", "protocol", "minutes", "commit", "finished", "result", "device")
 _UNBROKEN = re.compile(" (?=±)|(?<=±) |(?<=<) ")  # the spaces inside `83.2 ± 1.1` and `< 0.001`
@@ -31,8 +31,14 @@ def mean_interval(values: Sequence[float]) -> str:
     """Format mean and 95 % interval over seeds, `83.2 [82.1, 84.3]`; one value has no interval, no value is a dash."""
     if len(values) < 2:
         return mean_sd(values)
-    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{np.mean(values):.1f} [{np.mean(values) - half:.1f}, {np.mean(values) + half:.1f}]"
+    mean = np.mean(values)
+    low, high = Difference.over_seeds(values).interval or (mean, mean)
+    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """Format the 95 % interval of a difference, `-0.5 to 4.5`; without a test it is a dash."""
+    return "{:.1f} to {:.1f}".format(*ends) if ends else "–"
 
 
 def p_value(p: float) -> str:
@@ -45,7 +51,7 @@ def paired(ours: Sequence[Result], base: Sequence[Result]) -> dict:
     gap = difference(ours, base)
     line = {"ours": round(gap.mean, 1) if gap.points else None}
     if gap.interval:
-        line |= {"95 % interval": "{:.1f} to {:.1f}".format(*gap.interval), "p": p_value(gap.p())}
+        line |= {"95 % interval": interval(gap.interval), "p": p_value(gap.p())}
     return line | {"seeds": len(gap.points)}
 
 

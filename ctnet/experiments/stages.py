@@ -39,9 +39,8 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     from ctnet.inference.scores import metrics
 
     e, made = plan.experiment, provenance.provenance()  # now, because the commit may change during training
-    split = test_split(
-        plan.test_set, e.protocol, e.test_split or "test"
-    )  # before the training, so that a bad split fails early
+    # before the training, so that a bad split fails early
+    split = test_split(plan.test_set, e.protocol, e.test_split or "test")
     if plan.start and not plan.start.weights.exists() and (since is not None or not plan.weights.exists()):
         _carry_out_start(plan.start, workers, progress)
     network = trained(plan, workers, progress, since)
@@ -53,9 +52,7 @@ def carry_out(plan: Plan, workers: int, progress: bool, since: float | None = No
     data |= {"content": plan.content[plan.test_set], "classes": list(split.info.classes)} | _groups(split.info)
     record = {
         "experiment": asdict(e) | {"overrides": dict(e.overrides), "protocol_name": str(e.protocol)},
-        "data": data
-        | {"content": plan.content[plan.test_set], "classes": list(split.info.classes)}
-        | _groups(split.info),
+        "data": data,
         "metrics": metrics(scores) | {"shuffled": metrics(shuffled)},
         "training": network.course,
         "predictions": scores.predictions.tolist(),

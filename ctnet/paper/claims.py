@@ -146,8 +146,7 @@ def stated() -> tuple[Claim, ...]:
 
 def paper_effect(claim: Claim) -> float:
     """The paper's own figure for a claim on accuracies: the smallest lead of `a` over any `b`, in points."""
-    leads = [printed.row(a).paper[claim.metric] - printed.row(b).paper[claim.metric] for a, b in claim.pairs]
-    return round(min(leads), 2)
+    return min(_printed_leads(claim))
 
 
 def gflops(ref: str) -> float:
@@ -326,9 +325,13 @@ def printed_verdict(claim: Claim) -> str:
         For `more`: whether row `a` is above every row `b`, above some, or above none. For `comparable`: whether the two
         lie within 1 point of each other.
     """
-    leads = [round(printed.row(a).paper[claim.metric] - printed.row(b).paper[claim.metric], 2) for a, b in claim.pairs]
-    holds = [abs(lead) <= MARGIN if claim.test == "comparable" else lead > 0 for lead in leads]
+    holds = [abs(lead) <= MARGIN if claim.test == "comparable" else lead > 0 for lead in _printed_leads(claim)]
     return "yes" if all(holds) else "partly" if any(holds) else "no"
+
+
+def _printed_leads(claim: Claim) -> list[float]:
+    """The lead of `a` over each `b` in the printed tables, in points."""
+    return [round(printed.row(a).paper[claim.metric] - printed.row(b).paper[claim.metric], 2) for a, b in claim.pairs]
 
 
 def _largest(*ps: float | None) -> float | None:

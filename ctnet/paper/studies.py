@@ -26,7 +26,6 @@ class StandIn:
         init: What the weights start from.
         seeds: Seeds of each row.
         overrides: Fields of the networks' configuration, so that every row is another network.
-        recipe: Fields of the recipe that differ, such as `epochs`.
 
     Example:
         >>> StandIn("grid16", init="motionpairs").data
@@ -37,12 +36,6 @@ class StandIn:
     init: str | None = None
     seeds: tuple[int, ...] | None = None
     overrides: tuple[tuple[str, object], ...] | None = None
-    recipe: Mapping[str, object] = field(default_factory=dict)
-
-    def settle(self, e: Experiment) -> Experiment:
-        """Return an experiment of the scale with what differs here."""
-        overrides = e.overrides if self.overrides is None else self.overrides
-        return replace(e, overrides=overrides, recipe=replace(e.recipe, **self.recipe))
 
 
 @dataclass(frozen=True)
@@ -103,9 +96,9 @@ class Study:
         members = []
         for model, protocol in zip(row.models, row.protocols, strict=True):
             wanted = seeds or stand_in.seeds
-            made = [stand_in.settle(e) for e in per_seed(model, scale, data or stand_in.data, wanted, stand_in.init)]
-            if epochs is not None:
-                made = [replace(e, recipe=replace(e.recipe, epochs=epochs)) for e in made]
+            made = per_seed(model, scale, data or stand_in.data, wanted, stand_in.init, epochs)
+            if stand_in.overrides is not None:
+                made = [replace(e, overrides=stand_in.overrides) for e in made]
             if not _can_be_built(made[0]):
                 return []
             members.append([self._with_protocol(e, row, protocol) for e in made])

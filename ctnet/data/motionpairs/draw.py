@@ -77,6 +77,7 @@ class DrawnSize:
         return cls(**{**fields, "levels": levels, "difficulty": difficulty})
 
 
+LEVELS = (0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9)  # from far below the noise of training to far above it
 # The 8 test frames are segment centres. With 8 or 24 frames (not with 16), a clip and its reversal have the same ones,
 # so a network that cannot see order gets exactly one answer right in each pair of twins.
 #: Scale -> how much of MotionPairs is drawn there.
@@ -99,7 +100,7 @@ DRAWN_SIZES = {
         test=112,
         width=44,
         others=0.25,
-        levels=(0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9),
+        levels=LEVELS,
         difficulty=motionpairs.Difficulty(noise=(0.02, 1.2), shake=0.006, waves=2),
     ),
     "gpu": DrawnSize(
@@ -109,7 +110,7 @@ DRAWN_SIZES = {
         validation=28,
         test=56,
         width=152,
-        levels=(0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9),
+        levels=LEVELS,
         difficulty=motionpairs.Difficulty(noise=(0.02, 1.2)),
     ),
 }
